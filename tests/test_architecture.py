@@ -207,7 +207,7 @@ FACTOR_NEIGHBOURS = {
 # What the factors share knows none of them, but for the types of two grants.
 SHARED_BY_FACTORS = {
     "edgezero_spin.host.factors.outbound_networking.config",
-    "edgezero_spin.host.factors.variables",
+    "edgezero_spin.host.factors.variables.resolver",
 }
 
 

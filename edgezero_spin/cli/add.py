@@ -8,12 +8,14 @@ import click
 
 from edgezero_spin.cli.options import (
     adapter_name_option,
-    adapter_option,
     all_options,
     common_options,
     common_options_without_v,
+    examples,
     manifest_option,
+    notify,
     project_manifest_option,
+    spin_options,
 )
 from edgezero_spin.cli.replaced import find_project
 from edgezero_spin.cli.template_options import TemplateFlags, name_and_template, template_options
@@ -22,31 +24,6 @@ if TYPE_CHECKING:
     from edgezero_spin.project.add_store import StoreKind
 
 __all__ = ["add", "component", "config_store", "kv", "secrets"]
-
-EPILOG = """\b
-Example:
-  edgezero add kv sessions
-  edgezero add component reports --route /reports/...
-  edgezero add component -t http-acme reports
-"""
-KV_EPILOG = """\b
-Example:
-  edgezero add kv sessions
-  edgezero add kv sessions --manifest services/notes/edgezero.toml
-"""
-CONFIG_EPILOG = """\b
-Example:
-  edgezero add config feature_flags
-"""
-SECRETS_EPILOG = """\b
-Example:
-  edgezero add secrets default
-"""
-COMPONENT_EPILOG = """\b
-Example:
-  edgezero add component reports --route /reports/...
-  edgezero add component files --template templates/static-fileserver --value files-path=assets
-"""
 
 
 class _Add(click.Group):
@@ -81,9 +58,16 @@ _FLAGS = ("-v", "--verbose", "--no-color")
 _FLAGS_WITH_VALUE = ("-C", "--adapter")
 
 
-@click.group(cls=_Add, epilog=EPILOG, short_help="Add a store or a component to the project.")
-@adapter_option
-@common_options
+@click.group(
+    cls=_Add,
+    epilog=examples(
+        "edgezero add kv sessions",
+        "edgezero add component reports --route /reports/...",
+        "edgezero add component -t http-acme reports",
+    ),
+    short_help="Add a store or a component to the project.",
+)
+@spin_options
 def add() -> None:
     """Add to a project that exists. Nothing that is there is replaced.
 
@@ -106,7 +90,13 @@ def _add_store(kind: "StoreKind", id: str, manifest: Path, adapter: str | None) 
         click.echo(line)
 
 
-@add.command(epilog=KV_EPILOG, short_help="Add a key-value store to the app.")
+@add.command(
+    epilog=examples(
+        "edgezero add kv sessions",
+        "edgezero add kv sessions --manifest services/notes/edgezero.toml",
+    ),
+    short_help="Add a key-value store to the app.",
+)
 @_store_arguments
 def kv(id: str, manifest: Path, adapter: str | None) -> None:
     """Add the key-value store ID to edgezero.toml, spin.toml and runtime-config.toml.
@@ -118,7 +108,11 @@ def kv(id: str, manifest: Path, adapter: str | None) -> None:
     _add_store("kv", id, manifest, adapter)
 
 
-@add.command("config", epilog=CONFIG_EPILOG, short_help="Add a config store to the app.")
+@add.command(
+    "config",
+    epilog=examples("edgezero add config feature_flags"),
+    short_help="Add a config store to the app.",
+)
 @_store_arguments
 def config_store(id: str, manifest: Path, adapter: str | None) -> None:
     """Add the config store ID, as `edgezero add kv` does.
@@ -128,7 +122,9 @@ def config_store(id: str, manifest: Path, adapter: str | None) -> None:
     _add_store("config", id, manifest, adapter)
 
 
-@add.command(epilog=SECRETS_EPILOG, short_help="Add a secret store to the app.")
+@add.command(
+    epilog=examples("edgezero add secrets default"), short_help="Add a secret store to the app."
+)
 @_store_arguments
 def secrets(id: str, manifest: Path, adapter: str | None) -> None:
     """Add the secret store ID to edgezero.toml, and say what a person has to declare.
@@ -138,7 +134,14 @@ def secrets(id: str, manifest: Path, adapter: str | None) -> None:
     _add_store("secrets", id, manifest, adapter)
 
 
-@add.command(epilog=COMPONENT_EPILOG, short_help="Add a component to the application.")
+@add.command(
+    epilog=examples(
+        "edgezero add component reports --route /reports/...",
+        "edgezero add component files --template templates/static-fileserver "
+        "--value files-path=assets",
+    ),
+    short_help="Add a component to the application.",
+)
 @click.argument("words", metavar="[ID]", nargs=-1)
 @click.option("--route", metavar="ROUTE", help="The HTTP route it serves. Default: /ID/...")
 @template_options
@@ -185,5 +188,5 @@ def component(
     for line in done.lines():
         click.echo(line)
     for notice in done.notices:
-        click.echo(f"[edgezero] {notice}", err=True)
+        notify(notice)
     click.echo("Next:\n  edgezero build\n  edgezero serve")

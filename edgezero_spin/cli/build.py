@@ -11,7 +11,9 @@ from edgezero_spin.cli.options import (
     PassThrough,
     adapter_name_option,
     common_options,
+    examples,
     manifest_option,
+    notify,
     rest_of,
 )
 from edgezero_spin.cli.progress import busy
@@ -28,14 +30,6 @@ __all__ = [
     "warn_of_another_profile",
 ]
 
-EPILOG = """\b
-Example:
-  edgezero build
-  edgezero build -C examples/notes -c notes
-  edgezero build -- --world http-trigger
-  edgezero build --up -- --listen 127.0.0.1:4000
-"""
-
 
 class _Build(PassThrough):
     """Leaves what it does not know to ``edgezero up`` where that follows the build."""
@@ -49,7 +43,16 @@ class _Build(PassThrough):
         return ctx.args
 
 
-@click.command(cls=_Build, epilog=EPILOG, short_help="Run the build commands of the application.")
+@click.command(
+    cls=_Build,
+    epilog=examples(
+        "edgezero build",
+        "edgezero build -C examples/notes -c notes",
+        "edgezero build -- --world http-trigger",
+        "edgezero build --up -- --listen 127.0.0.1:4000",
+    ),
+    short_help="Run the build commands of the application.",
+)
 @manifest_option
 @click.option(
     "-c",
@@ -162,7 +165,7 @@ def build_components(
         manifest,
         component_ids,
         profile=profile,
-        warn=lambda warning: click.echo(f"[edgezero] Warning: {warning}", err=True),
+        warn=lambda warning: notify(f"Warning: {warning}"),
     )
     if not steps:
         click.echo("None of the components have a build command.")
@@ -189,10 +192,9 @@ def check_targets(
         # What is wrong with it was told before the build, or is by what uses it.
         with contextlib.suppress(ManifestError):
             if load_builds(manifest, profile=profile).has_targets:
-                click.echo(
-                    "[edgezero] Warning: the faults of the manifest keep its deployment targets "
-                    "from being checked",
-                    err=True,
+                notify(
+                    "Warning: the faults of the manifest keep its deployment targets "
+                    "from being checked"
                 )
         return
     if not whole.has_targets:

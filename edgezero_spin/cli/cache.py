@@ -6,30 +6,17 @@ from typing import Literal
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options, format_option
+from edgezero_spin.cli.options import examples, format_option, spin_options
 
 __all__ = ["cache", "clear", "show"]
 
-EPILOG = """\b
-Example:
-  edgezero cache show
-  edgezero cache clear
-"""
-SHOW_EPILOG = """\b
-Example:
-  edgezero cache show --format json
-"""
-CLEAR_EPILOG = """\b
-Example:
-  edgezero cache clear
-"""
-
 
 @click.group(
-    invoke_without_command=True, epilog=EPILOG, short_help="Show or clear compiled components."
+    invoke_without_command=True,
+    epilog=examples("edgezero cache show", "edgezero cache clear"),
+    short_help="Show or clear compiled components.",
 )
-@adapter_option
-@common_options
+@spin_options
 @click.pass_context
 def cache(context: click.Context) -> None:
     """Compiled components that the embedded host keeps, so that a start compiles nothing.
@@ -41,10 +28,12 @@ def cache(context: click.Context) -> None:
         context.invoke(show)
 
 
-@cache.command(epilog=SHOW_EPILOG, short_help="Show where they are and what they take.")
+@cache.command(
+    epilog=examples("edgezero cache show --format json"),
+    short_help="Show where they are and what they take.",
+)
 @format_option("text", "json", help="How it is written.")
-@adapter_option
-@common_options
+@spin_options
 def show(form: Literal["text", "json"] = "text") -> None:
     """Show where compiled components are, how many there are and what they take."""
     from edgezero_spin.host.runtime.compiled_cache import cache_entries, max_cache_bytes
@@ -69,9 +58,8 @@ def show(form: Literal["text", "json"] = "text") -> None:
         click.echo(f"  {entry.size_bytes / 1024**2:8.1f} MiB  used {used}  {entry.path.name}")
 
 
-@cache.command(epilog=CLEAR_EPILOG, short_help="Remove all of them.")
-@adapter_option
-@common_options
+@cache.command(epilog=examples("edgezero cache clear"), short_help="Remove all of them.")
+@spin_options
 def clear() -> None:
     """Remove every compiled component; the next start compiles again."""
     from edgezero_spin.host.runtime.compiled_cache import clear_cache

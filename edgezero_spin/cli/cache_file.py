@@ -5,22 +5,23 @@ Source: contract spin-host.md, ENG-9; wasmtime's documentation of its cache.
 
 from pathlib import Path
 
+import attrs
+
 from edgezero_spin.errors import HostError
 from edgezero_spin.manifest.decoding import decode_toml
 
 __all__ = ["CacheFileError", "read_cache_dir"]
 
 
+@attrs.frozen
 class CacheFileError(HostError):
     """A cache configuration cannot be used.
 
     Raised before anything is loaded.
     """
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(path, problem)
-        self.path = path
-        self.problem = problem
+    path: Path
+    problem: str
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"

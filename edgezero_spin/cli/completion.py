@@ -2,25 +2,24 @@
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import examples, spin_options
 
 __all__ = ["completion"]
-
-EPILOG = """\b
-Example:
-  edgezero completion bash >> ~/.bashrc
-  edgezero completion zsh >> ~/.zshrc
-  edgezero completion fish > ~/.config/fish/completions/edgezero.fish
-"""
 
 _PROGRAM = "edgezero"
 _VARIABLE = "_EDGEZERO_COMPLETE"
 
 
-@click.command(epilog=EPILOG, short_help="Print the completion script of a shell.")
+@click.command(
+    epilog=examples(
+        "edgezero completion bash >> ~/.bashrc",
+        "edgezero completion zsh >> ~/.zshrc",
+        "edgezero completion fish > ~/.config/fish/completions/edgezero.fish",
+    ),
+    short_help="Print the completion script of a shell.",
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@adapter_option
-@common_options
+@spin_options
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print the script that completes commands and flags in SHELL.

@@ -6,20 +6,18 @@ from typing import Literal
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import examples, notify, spin_options
 from edgezero_spin.cli.progress import busy
 
 __all__ = ["componentize"]
 
 Wasi = Literal["0.2", "0.3"]
 
-EPILOG = """\b
-Example:
-  edgezero componentize app:app -o app.wasm
-"""
 
-
-@click.command(epilog=EPILOG, short_help="Compile an app to a component.")
+@click.command(
+    epilog=examples("edgezero componentize app:app -o app.wasm"),
+    short_help="Compile an app to a component.",
+)
 @click.argument("app", metavar="MODULE[:ATTRIBUTE]")
 @click.option(
     "-o",
@@ -57,8 +55,7 @@ Example:
     help="A module or package that is never imported later. Repeatable; exclude in "
     "[adapters.spin.build] of edgezero.toml adds to it.",
 )
-@adapter_option
-@common_options
+@spin_options
 @click.pass_context
 def componentize(
     context: click.Context,
@@ -98,10 +95,9 @@ def componentize(
         f"world {built.world}  {built.seconds:.1f} s"
     )
     for what in built.left_out:
-        click.echo(
-            f"[edgezero] Warning: {what} does not travel with the component, which takes 64 MiB of "
-            "files; mount it by `files` in spin.toml",
-            err=True,
+        notify(
+            f"Warning: {what} does not travel with the component, which takes 64 MiB of "
+            "files; mount it by `files` in spin.toml"
         )
     if built.spin not in ("", SPIN_FOR[DEFAULT_WASI]):
         click.echo(f"needs Spin {built.spin} or later")

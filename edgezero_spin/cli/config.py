@@ -9,11 +9,13 @@ import click
 
 from edgezero_spin.cli.options import (
     adapter_name_option,
-    adapter_option,
     all_options,
     common_options,
+    examples,
     format_option,
+    notify,
     project_manifest_option,
+    spin_options,
 )
 from edgezero_spin.cli.progress import busy
 
@@ -23,27 +25,6 @@ if TYPE_CHECKING:
     from edgezero_spin.project.config_push import PushPlan, PushRequest
 
 __all__ = ["config", "diff", "push", "validate"]
-
-EPILOG = """\b
-Example:
-  edgezero config validate --strict
-  edgezero config push --local --dry-run
-"""
-VALIDATE_EPILOG = """\b
-Example:
-  edgezero config validate --strict
-  edgezero config validate --format json
-"""
-PUSH_EPILOG = """\b
-Example:
-  edgezero config push --local --dry-run
-  edgezero config push --yes
-"""
-DIFF_EPILOG = """\b
-Example:
-  edgezero config diff --local
-  edgezero config diff --exit-code --format unified
-"""
 
 
 _source_options = all_options(
@@ -90,19 +71,23 @@ _key_option = click.option(
 )
 
 
-@click.group(epilog=EPILOG, short_help="Check, compare and push the app's configuration.")
-@adapter_option
-@common_options
+@click.group(
+    epilog=examples("edgezero config validate --strict", "edgezero config push --local --dry-run"),
+    short_help="Check, compare and push the app's configuration.",
+)
+@spin_options
 def config() -> None:
     """Work with <app name>.toml, the configuration of the app in edgezero.toml."""
 
 
-@config.command(epilog=VALIDATE_EPILOG, short_help="Check manifest and configuration.")
+@config.command(
+    epilog=examples("edgezero config validate --strict", "edgezero config validate --format json"),
+    short_help="Check manifest and configuration.",
+)
 @_source_options
 @click.option("--strict", is_flag=True, help="Also check kinds of stores and handlers.")
 @format_option("text", "json", help="How the outcome is written.")
-@adapter_option
-@common_options
+@spin_options
 def validate(
     manifest: Path,
     app_config: Path | None,
@@ -128,7 +113,10 @@ def validate(
     return 0
 
 
-@config.command(epilog=PUSH_EPILOG, short_help="Write the configuration to its store.")
+@config.command(
+    epilog=examples("edgezero config push --local --dry-run", "edgezero config push --yes"),
+    short_help="Write the configuration to its store.",
+)
 @_source_options
 @_store_options
 @_key_option
@@ -158,7 +146,12 @@ def push(dry_run: bool, yes: bool, no_diff: bool, **options: Any) -> None:
         click.echo(line)
 
 
-@config.command(epilog=DIFF_EPILOG, short_help="Compare the store with the configuration.")
+@config.command(
+    epilog=examples(
+        "edgezero config diff --local", "edgezero config diff --exit-code --format unified"
+    ),
+    short_help="Compare the store with the configuration.",
+)
 @_source_options
 @_store_options
 @_key_option
@@ -206,7 +199,7 @@ def _approved(plan: "PushPlan", *, show: bool) -> bool:
     try:
         found = compare(plan)
     except ConfigPushError as error:
-        click.echo(f"[edgezero] {error}", err=True)
+        notify(str(error))
         return click.confirm("Write without a comparison?", err=True)
     if not found.differs:
         return True
@@ -270,4 +263,4 @@ def _request(
 
 def _warn(warnings: tuple[str, ...]) -> None:
     for warning in warnings:
-        click.echo(f"[edgezero] Warning: {warning}", err=True)
+        notify(f"Warning: {warning}")

@@ -6,6 +6,7 @@ from edgezero_spin.cli.options import (
     PassThrough,
     adapter_name_option,
     common_options,
+    examples,
     manifest_option,
     rest_of,
 )
@@ -13,14 +14,14 @@ from edgezero_spin.cli.replaced import find_project, run_replacement
 
 __all__ = ["deploy"]
 
-EPILOG = """\b
-Example:
-  edgezero deploy
-  edgezero deploy -- --build --variable admin_token=let-me-in
-"""
 
-
-@click.command(cls=PassThrough, epilog=EPILOG, short_help="Deploy the application.")
+@click.command(
+    cls=PassThrough,
+    epilog=examples(
+        "edgezero deploy", "edgezero deploy -- --build --variable admin_token=let-me-in"
+    ),
+    short_help="Deploy the application.",
+)
 @manifest_option
 @adapter_name_option
 @common_options

@@ -6,16 +6,10 @@ from pathlib import Path
 import click
 
 from edgezero_spin.cli.explorer_options import bind_explorer, explorer_options
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import examples, notify, spin_options
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
 __all__ = ["dev"]
-
-EPILOG = """\b
-Example:
-  edgezero dev
-  edgezero dev --listen 127.0.0.1:0 --variable api_token=secret
-"""
 
 DIFFERENCES = (
     "Natively, not as a component: threads, sockets and every module work here. "
@@ -23,7 +17,12 @@ DIFFERENCES = (
 )
 
 
-@click.command(epilog=EPILOG, short_help="Serve an app natively, anew at every save.")
+@click.command(
+    epilog=examples(
+        "edgezero dev", "edgezero dev --listen 127.0.0.1:0 --variable api_token=secret"
+    ),
+    short_help="Serve an app natively, anew at every save.",
+)
 @click.option(
     "-f",
     "--from",
@@ -39,8 +38,7 @@ DIFFERENCES = (
 )
 @run_options
 @explorer_options
-@adapter_option
-@common_options
+@spin_options
 def dev(
     source: str | None, component_id: str | None, flags: RunFlags, explorer_port: int | None
 ) -> None:
@@ -94,5 +92,5 @@ def dev(
             shown = owned.enter_context(bind_explorer(explorer_port))
             settings = attrs.evolve(settings, explorer=(shown, token))
             url = Listening(*shown.getsockname()[:2]).url
-            click.echo(f"[edgezero] explorer at {url}/{token}/", err=True)
+            notify(f"explorer at {url}/{token}/")
         serve_until_stopped(settings, listening)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options, format_option, manifest_option
+from edgezero_spin.cli.options import examples, format_option, manifest_option, notify, spin_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["doctor"]
 
-EPILOG = """\b
-Example:
-  edgezero doctor
-  edgezero doctor --from services/notes --format json
-  edgezero doctor --fix --yes
-"""
-
 _COLORS = {"ok": "green", "remark": "yellow", "problem": "red"}
 
 
-@click.command(epilog=EPILOG, short_help="Say what is wrong, and how to mend it.")
+@click.command(
+    epilog=examples(
+        "edgezero doctor",
+        "edgezero doctor --from services/notes --format json",
+        "edgezero doctor --fix --yes",
+    ),
+    short_help="Say what is wrong, and how to mend it.",
+)
 @manifest_option
 @format_option("text", "json", help="How the findings are written.")
 @click.option(
@@ -40,8 +40,7 @@ _COLORS = {"ok": "green", "remark": "yellow", "problem": "red"}
     "are not built, the version of spin.toml. Asks before each.",
 )
 @click.option("-y", "--yes", is_flag=True, help="With --fix: ask nothing.")
-@adapter_option
-@common_options
+@spin_options
 def doctor(manifest: str | None, form: Literal["text", "json"], fix: bool, yes: bool) -> int:
     """Examine this machine and the project in this folder; change nothing without --fix.
 
@@ -93,7 +92,7 @@ def _mend(
             try:
                 finding.fix.apply()
             except EdgeZeroError as error:
-                click.echo(f"[edgezero] not mended: {error}", err=True)
+                notify(f"not mended: {error}")
                 continue
             click.echo(f"{click.style('Fixed', fg='green', bold=True)}: {finding.fix.action}")
             mended = True

@@ -1,12 +1,10 @@
 """The flags of the explorer, for every command that can show one."""
 
-import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgezero_spin.cli.options import all_options
+from edgezero_spin.cli.options import gathered
 
 if TYPE_CHECKING:
     import socket
@@ -28,23 +26,16 @@ EXPLORER_OPTIONS = (
 )
 
 
-def explorer_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Add the flags; the command gets them as ``explorer_port``."""
-
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **values: Any) -> object:
-        port = take_explorer_port(values)
-        return command(*arguments, explorer_port=port, **values)
-
-    return all_options(*EXPLORER_OPTIONS)(gathered)
-
-
 def take_explorer_port(values: dict[str, Any]) -> int | None:
     """Remove both flags from a command's values; return the port, ``None`` for no explorer."""
     wanted, port = values.pop("explorer"), values.pop("explorer_port")
     if port is None:
         return 0 if wanted else None
     return int(port)
+
+
+explorer_options = gathered("explorer_port", take_explorer_port, *EXPLORER_OPTIONS)
+"""Adds the flags; the command gets them as ``explorer_port``."""
 
 
 def bind_explorer(port: int) -> "socket.socket":

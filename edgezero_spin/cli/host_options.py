@@ -4,9 +4,7 @@ In: a command function. Out: the same with the flags added, their values gathere
 ``HostFlags``.
 """
 
-import functools
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,8 +12,8 @@ import click
 
 from edgezero_spin.cli.explorer_options import EXPLORER_OPTIONS, take_explorer_port
 from edgezero_spin.cli.not_here import check_environment, refused_options
-from edgezero_spin.cli.options import all_options, notify
-from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags
+from edgezero_spin.cli.options import gathered, notify
+from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags, take_reuse_flags
 from edgezero_spin.cli.telemetry import telemetry_observer
 from edgezero_spin.cli.values import Duration, DurationSpan
 
@@ -304,31 +302,28 @@ _OPTIONS = (
 )
 
 
-def host_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Add the flags; the command gets them as ``more``."""
+def _flags(values: dict[str, Any]) -> HostFlags:
+    reuse = take_reuse_flags(values)
+    explorer = take_explorer_port(values)
+    taken = ("reuse", "explorer_port", "log_as_json")
+    own = {name: values.pop(name) for name in HostFlags._fields if name not in taken}
+    if (own["tls_cert"] is None) != (own["tls_key"] is None):
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    if own["cache_file"] is not None and own["disable_cache"]:
+        raise click.UsageError("--cache and --disable-cache contradict each other")
+    own["disable_pooling"] |= _pooling_is_switched_off()
+    check_environment()
+    log_as_json = values.pop("log_format") == "json"
+    if log_as_json:
+        # Not needed for `--help`, and slow to import for that.
+        from edgezero_spin.cli.log_format import write_log_as_json
 
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **values: Any) -> object:
-        reuse = ReuseFlags(*(values.pop(name) for name in ReuseFlags._fields))
-        explorer = take_explorer_port(values)
-        taken = ("reuse", "explorer_port", "log_as_json")
-        own = {name: values.pop(name) for name in HostFlags._fields if name not in taken}
-        if (own["tls_cert"] is None) != (own["tls_key"] is None):
-            raise click.UsageError("--tls-cert and --tls-key go together")
-        if own["cache_file"] is not None and own["disable_cache"]:
-            raise click.UsageError("--cache and --disable-cache contradict each other")
-        own["disable_pooling"] |= _pooling_is_switched_off()
-        check_environment()
-        own["log_as_json"] = values.pop("log_format") == "json"
-        if own["log_as_json"]:
-            # Not needed for `--help`, and slow to import for that.
-            from edgezero_spin.cli.log_format import write_log_as_json
+        write_log_as_json()
+    return HostFlags(**own, reuse=reuse, explorer_port=explorer, log_as_json=log_as_json)
 
-            write_log_as_json()
-        more = HostFlags(**own, reuse=reuse, explorer_port=explorer)
-        return command(*arguments, more=more, **values)
 
-    return all_options(*_OPTIONS)(gathered)
+host_options = gathered("more", _flags, *_OPTIONS)
+"""Adds the flags; the command gets them as ``more``."""
 
 
 def _pooling_is_switched_off() -> bool:

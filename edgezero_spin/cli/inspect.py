@@ -6,27 +6,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import examples, spin_options
 
 if TYPE_CHECKING:
     from edgezero_spin.project.inspection import Inspection
 
 __all__ = ["inspect"]
 
-EPILOG = """\b
-Example:
-  edgezero inspect app.wasm
-  edgezero inspect app.wasm --json
-"""
-
 SMALLEST_SHARE = 0.005
 
 
-@click.command(epilog=EPILOG, short_help="Show imports, exports and sizes of a component.")
+@click.command(
+    epilog=examples("edgezero inspect app.wasm", "edgezero inspect app.wasm --json"),
+    short_help="Show imports, exports and sizes of a component.",
+)
 @click.argument("component", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-@adapter_option
-@common_options
+@spin_options
 def inspect(component: Path, as_json: bool) -> None:
     """Show what a component imports and exports, its world, its size by part, and its makers.
 

@@ -9,26 +9,16 @@ import click
 
 from edgezero_spin.cli.options import (
     adapter_option,
-    common_options,
     common_options_without_v,
+    examples,
     insecure_option,
+    spin_options,
     verify_key_option,
 )
 
 __all__ = ["kube", "scaffold"]
 
 F = TypeVar("F", bound=Callable[..., object])
-
-EPILOG = """\b
-Example:
-  edgezero kube scaffold -f ghcr.io/acme/shop:1.0
-"""
-SCAFFOLD_EPILOG = """\b
-Example:
-  edgezero kube scaffold -f ghcr.io/acme/shop:1.0 --digest -o shop.yaml
-  edgezero kube scaffold -f ghcr.io/acme/shop:1.0 --autoscaler hpa --cpu-limit 500m --memory-limit 256Mi
-  edgezero kube scaffold -f ghcr.io/acme/shop:1.0 -v region=eu --secret-variable api_token=shop/token
-"""  # noqa: E501 - a line that is typed
 
 
 class _Kube(click.Group):
@@ -86,9 +76,12 @@ class _Pairs(click.ParamType[tuple[tuple[str, str], ...]]):
         return tuple((name, inner) for name, _, inner in pairs)
 
 
-@click.group(cls=_Kube, epilog=EPILOG, short_help="Resources for SpinKube.")
-@adapter_option
-@common_options
+@click.group(
+    cls=_Kube,
+    epilog=examples("edgezero kube scaffold -f ghcr.io/acme/shop:1.0"),
+    short_help="Resources for SpinKube.",
+)
+@spin_options
 def kube() -> None:
     """Write what runs an image on Kubernetes with SpinKube.
 
@@ -108,7 +101,16 @@ def _utilization_option(kind: str, shown: str) -> Callable[[F], F]:
     )
 
 
-@kube.command(epilog=SCAFFOLD_EPILOG, short_help="Write a SpinApp for an image.")
+@kube.command(
+    epilog=examples(
+        "edgezero kube scaffold -f ghcr.io/acme/shop:1.0 --digest -o shop.yaml",
+        "edgezero kube scaffold -f ghcr.io/acme/shop:1.0 --autoscaler hpa --cpu-limit 500m "
+        "--memory-limit 256Mi",
+        "edgezero kube scaffold -f ghcr.io/acme/shop:1.0 -v region=eu "
+        "--secret-variable api_token=shop/token",
+    ),
+    short_help="Write a SpinApp for an image.",
+)
 @click.option(
     "-f", "--from", "image", metavar="IMAGE", required=True, help="The image, by tag or digest."
 )

@@ -4,19 +4,17 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options, manifest_option
+from edgezero_spin.cli.options import examples, manifest_option, spin_options
 
 __all__ = ["lock"]
 
-EPILOG = """\b
-Example:
-  edgezero lock
-  edgezero lock -f services/shop -o build/spin.lock
-  edgezero lock -o -
-"""
 
-
-@click.command(epilog=EPILOG, short_help="Write spin.lock, which a host can run.")
+@click.command(
+    epilog=examples(
+        "edgezero lock", "edgezero lock -f services/shop -o build/spin.lock", "edgezero lock -o -"
+    ),
+    short_help="Write spin.lock, which a host can run.",
+)
 @manifest_option
 @click.option(
     "-o",
@@ -31,8 +29,7 @@ Example:
     help="Name the folders that components see, instead of copying their files.",
 )
 @click.option("--cache-dir", metavar="DIR", help="Where downloaded components are kept.")
-@adapter_option
-@common_options
+@spin_options
 def lock(
     manifest: str | None,
     output: str | None,

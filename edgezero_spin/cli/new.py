@@ -5,22 +5,27 @@ from typing import Literal
 
 import click
 
-from edgezero_spin.cli.options import adapter_name_option, common_options_without_v
+from edgezero_spin.cli.options import (
+    adapter_name_option,
+    common_options_without_v,
+    examples,
+    notify,
+)
 from edgezero_spin.cli.template_options import TemplateFlags, name_and_template, template_options
 
 __all__ = ["new"]
 
 Wasi = Literal["0.2", "0.3"]
 
-EPILOG = """\b
-Example:
-  edgezero new my-app
-  edgezero new my-app --dir services --value project-description="What it does"
-  edgezero new -t http-acme -a --init
-"""
 
-
-@click.command(epilog=EPILOG, short_help="Make a new project.")
+@click.command(
+    epilog=examples(
+        "edgezero new my-app",
+        'edgezero new my-app --dir services --value project-description="What it does"',
+        "edgezero new -t http-acme -a --init",
+    ),
+    short_help="Make a new project.",
+)
 @click.argument("words", metavar="[NAME]", nargs=-1)
 @click.option(
     "--dir",
@@ -80,6 +85,6 @@ def new(
     )
     click.echo(f"Created {made.name} in {made.path} ({len(made.files)} files)")
     for warning in made.warnings:
-        click.echo(f"[edgezero] {warning}", err=True)
+        notify(warning)
     enter = "" if flags.init else f"  cd {made.path}\n"
     click.echo(f"Next:\n{enter}  edgezero build\n  edgezero serve")

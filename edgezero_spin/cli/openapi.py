@@ -5,17 +5,15 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import examples, spin_options
 
 __all__ = ["openapi"]
 
-EPILOG = """\b
-Example:
-  edgezero openapi app:app -o openapi.json
-"""
 
-
-@click.command(epilog=EPILOG, short_help="Print the OpenAPI document of an app.")
+@click.command(
+    epilog=examples("edgezero openapi app:app -o openapi.json"),
+    short_help="Print the OpenAPI document of an app.",
+)
 @click.argument("app", metavar="MODULE[:ATTRIBUTE]")
 @click.option(
     "-o",
@@ -24,8 +22,7 @@ Example:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the document goes. Default: standard output.",
 )
-@adapter_option
-@common_options
+@spin_options
 def openapi(app: str, output: Path | None) -> None:
     """Describe what the app MODULE:ATTRIBUTE answers, as OpenAPI 3.1.
 

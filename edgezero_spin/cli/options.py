@@ -1,14 +1,16 @@
 """Flags that every command takes, before or after its name.
 
-In: a command function. Out: the same with ``-C``, ``-v`` and ``--no-color`` added.
+In: a command function. Out: the same with ``-C``, ``-v`` and ``--no-color`` added, or with flags
+that several commands have, their values gathered in one argument.
 What they say is kept in the one ``CommonSettings`` of the run. Where Spin's command has another
 ``-v``, ``common_options_without_v`` leaves that letter to it.
 """
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -23,16 +25,21 @@ __all__ = [
     "common_options",
     "common_options_without_v",
     "component_ids_option",
+    "examples",
     "format_option",
+    "gathered",
     "insecure_option",
     "manifest_option",
     "notify",
     "project_manifest_option",
     "rest_of",
+    "runtime_config_option",
+    "spin_options",
     "verify_key_option",
 ]
 
-F = TypeVar("F", bound=Callable[..., object])
+Command = Callable[..., object]
+F = TypeVar("F", bound=Command)
 
 
 class CommonSettings:
@@ -67,19 +74,24 @@ class KeyValue(click.ParamType[tuple[str, str]]):
 
 
 class PassThrough(click.Command):
-    """A command that hands on what is typed after ``--``, see ``rest_of``."""
+    """A command that hands on what is typed after ``--``, see ``rest_of``.
+
+    Attributes:
+        behind: How the line of usage shows that.
+    """
+
+    behind = "[-- ARGUMENT...]"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Set aside what follows the first ``--``, then read the flags before it."""
-        if "--" in args:
-            at = args.index("--")
-            ctx.meta[_REST] = tuple(args[at + 1 :])
-            args = args[:at]
-        return super().parse_args(ctx, args)
+        at = args.index("--") if "--" in args else len(args)
+        # Also where nothing follows: a command that runs another one has its meta in common.
+        ctx.meta[_REST] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Name it in the usage line."""
-        return [*super().collect_usage_pieces(ctx), "[-- ARGUMENT...]"]
+        return [*super().collect_usage_pieces(ctx), self.behind]
 
 
 _REST = "edgezero_spin.rest"
@@ -91,21 +103,23 @@ def rest_of(context: click.Context) -> tuple[str, ...]:
     return rest
 
 
-def notify(text: str, *, marked: bool = True) -> None:
-    """Tell a person on standard error what a command that serves is about to do.
+def notify(text: str, *, marked: bool = True, is_error: bool = False) -> None:
+    """Tell a person on standard error what a command does, or what keeps it from that.
 
     Args:
         text: One line.
         marked: Say that it comes from this command, where it is not a line of a log in JSON.
+        is_error: It is an error.
     """
     context = click.get_current_context(silent=True)
     if context is not None and context.params.get("log_format") == "json":
         # Slow to import where nobody asked for it.
         from edgezero_spin.cli.log_format import json_line
 
-        text = json_line(text)
-    elif marked:
-        text = f"[edgezero] {text}"
+        text = json_line(text, "ERROR" if is_error else "INFO")
+    else:
+        text = f"{click.style('Error:', fg='red', bold=True)} {text}" if is_error else text
+        text = f"[edgezero] {text}" if marked else text
     click.echo(text, err=True)
 
 
@@ -116,6 +130,32 @@ def all_options(*options: Callable[[F], F]) -> Callable[[F], F]:
         for option in reversed(options):
             command = option(command)
         return command
+
+    return add
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help: command lines to try."""
+    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines), ""])
+
+
+def gathered(
+    name: str, read: Callable[[dict[str, Any]], object], *options: Callable[[Command], Command]
+) -> Callable[[Command], Command]:
+    """Return what adds several options to a command, which gets what they say as one argument.
+
+    Args:
+        name: Of the argument.
+        read: Makes it, and takes the values of the options out of those of the command.
+    """
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(*arguments: Any, **values: Any) -> object:
+            said = read(values)
+            return command(*arguments, **{name: said}, **values)
+
+        return all_options(*options)(run)
 
     return add
 
@@ -188,6 +228,9 @@ adapter_option = click.option(
 )
 """``--adapter``; Spin is the only platform, and the default."""
 
+spin_options = all_options(adapter_option, common_options)
+"""``--adapter``, which can be Spin alone, and the common options."""
+
 adapter_name_option = click.option(
     "--adapter", metavar="NAME", help="The platform, as edgezero.toml names it. Default: spin."
 )
@@ -232,6 +275,16 @@ def format_option(*forms: str, help: str) -> Callable[[F], F]:
         "--format", "form", type=click.Choice(forms), default=forms[0], show_default=True, help=help
     )
 
+
+runtime_config_option = click.option(
+    "--runtime-config-file",
+    metavar="FILE",
+    envvar="RUNTIME_CONFIG_FILE",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The runtime configuration. Default: runtime-config.toml beside spin.toml, if any.",
+)
+"""``--runtime-config-file``: what Spin's variable names, too."""
 
 build_option = click.option(
     "--build",

@@ -6,15 +6,10 @@ from pathlib import Path
 import click
 
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import adapter_option, common_options, format_option
+from edgezero_spin.cli.options import examples, format_option, spin_options
 
 __all__ = ["list_plugins", "plugin_command", "plugins"]
 
-EPILOG = """\b
-Example:
-  edgezero plugins list
-"""
-LIST_EPILOG = EPILOG
 
 _DOWNLOADS = ("install", "uninstall", "upgrade", "search", "show", "update", "rm")
 
@@ -35,9 +30,12 @@ class _Plugins(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Plugins, epilog=EPILOG, short_help="List the plugins of this machine.")
-@adapter_option
-@common_options
+@click.group(
+    cls=_Plugins,
+    epilog=examples("edgezero plugins list"),
+    short_help="List the plugins of this machine.",
+)
+@spin_options
 def plugins() -> None:
     """Show which other programs are commands of `edgezero`.
 
@@ -47,7 +45,7 @@ def plugins() -> None:
     """
 
 
-@plugins.command("list", epilog=LIST_EPILOG, short_help="List the plugins.")
+@plugins.command("list", epilog=examples("edgezero plugins list"), short_help="List the plugins.")
 @click.option("--installed", is_flag=True, hidden=True, help="All that are listed are installed.")
 @click.option("--summary", is_flag=True, hidden=True, help="There is one line for each anyway.")
 @refused_flag(
@@ -57,8 +55,7 @@ def plugins() -> None:
 )
 @click.option("--filter", "part", metavar="TEXT", default="", help="Those with this in the name.")
 @format_option("plain", "json", help="How they are written.")
-@adapter_option
-@common_options
+@spin_options
 def list_plugins(installed: bool, summary: bool, part: str, form: str) -> None:
     """List the plugins that `edgezero NAME` runs, and where they lie."""
     from edgezero_spin.cli.root import COMMANDS

@@ -5,18 +5,24 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.options import adapter_name_option, common_options, project_manifest_option
+from edgezero_spin.cli.options import (
+    adapter_name_option,
+    common_options,
+    examples,
+    notify,
+    project_manifest_option,
+)
 
 __all__ = ["provision"]
 
-EPILOG = """\b
-Example:
-  edgezero provision --dry-run
-  edgezero provision --adapter spin --manifest services/notes/edgezero.toml
-"""
 
-
-@click.command(epilog=EPILOG, short_help="Add the app's stores to spin.toml.")
+@click.command(
+    epilog=examples(
+        "edgezero provision --dry-run",
+        "edgezero provision --adapter spin --manifest services/notes/edgezero.toml",
+    ),
+    short_help="Add the app's stores to spin.toml.",
+)
 @project_manifest_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @adapter_name_option
@@ -40,4 +46,4 @@ def provision(manifest: Path, dry_run: bool, adapter: str | None) -> None:
     for line in done.lines():
         click.echo(line)
     for notice in done.notices:
-        click.echo(f"[edgezero] {notice}", err=True)
+        notify(notice)

@@ -10,11 +10,11 @@ import click
 from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.options import (
     KeyValue,
-    adapter_option,
     build_option,
-    common_options,
+    examples,
     insecure_option,
     manifest_option,
+    spin_options,
     verify_key_option,
 )
 
@@ -25,32 +25,14 @@ __all__ = ["login", "pull", "push", "registry"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
-EPILOG = """\b
-Example:
-  edgezero registry login ghcr.io
-  edgezero registry push ghcr.io/acme/shop:1.0
-"""
 
-PUSH_EPILOG = """\b
-Example:
-  edgezero registry push --build ghcr.io/acme/shop:1.0
-  edgezero registry push -f services/shop --annotation team=sales -k localhost:5000/shop
-"""
-
-PULL_EPILOG = """\b
-Example:
-  edgezero registry pull ghcr.io/acme/shop:1.0
-"""
-
-LOGIN_EPILOG = """\b
-Example:
-  edgezero registry login ghcr.io -u acme --password-stdin
-"""
-
-
-@click.group(epilog=EPILOG, short_help="Push, pull: applications in a registry.")
-@adapter_option
-@common_options
+@click.group(
+    epilog=examples(
+        "edgezero registry login ghcr.io", "edgezero registry push ghcr.io/acme/shop:1.0"
+    ),
+    short_help="Push, pull: applications in a registry.",
+)
+@spin_options
 def registry() -> None:
     """Push applications to OCI registries, pull them, and log in."""
 
@@ -72,7 +54,14 @@ class _Push(click.Command):
         return super().parse_args(ctx, args)
 
 
-@registry.command(cls=_Push, epilog=PUSH_EPILOG, short_help="Push an application.")
+@registry.command(
+    cls=_Push,
+    epilog=examples(
+        "edgezero registry push --build ghcr.io/acme/shop:1.0",
+        "edgezero registry push -f services/shop --annotation team=sales -k localhost:5000/shop",
+    ),
+    short_help="Push an application.",
+)
 @click.argument("reference", metavar="IMAGE")
 @manifest_option
 @click.option("--profile", metavar="NAME", help="Push this profile of the manifest.")
@@ -95,8 +84,7 @@ class _Push(click.Command):
 )
 @insecure_option
 @_cache_option
-@adapter_option
-@common_options
+@spin_options
 def push(
     reference: str,
     manifest: str | None,
@@ -136,13 +124,15 @@ def push(
         click.echo("Pushed; the registry did not return the digest")
 
 
-@registry.command(epilog=PULL_EPILOG, short_help="Pull an application into the cache.")
+@registry.command(
+    epilog=examples("edgezero registry pull ghcr.io/acme/shop:1.0"),
+    short_help="Pull an application into the cache.",
+)
 @click.argument("reference", metavar="IMAGE")
 @insecure_option
 @verify_key_option
 @_cache_option
-@adapter_option
-@common_options
+@spin_options
 def pull(
     reference: str, insecure: bool, verify_keys: tuple[str, ...], cache_dir: str | None
 ) -> None:
@@ -157,7 +147,10 @@ def pull(
     click.echo(f"{image.reference} has the digest {image.digest}", err=True)
 
 
-@registry.command(epilog=LOGIN_EPILOG, short_help="Log in to a registry.")
+@registry.command(
+    epilog=examples("edgezero registry login ghcr.io -u acme --password-stdin"),
+    short_help="Log in to a registry.",
+)
 @click.argument("server", metavar="SERVER")
 @click.option("-u", "--username", metavar="NAME", help="Who logs in; asked for without.")
 @click.option(
@@ -168,8 +161,7 @@ def pull(
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @insecure_option
-@adapter_option
-@common_options
+@spin_options
 def login(
     server: str, username: str | None, password: str | None, password_stdin: bool, insecure: bool
 ) -> None:

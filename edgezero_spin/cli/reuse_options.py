@@ -6,19 +6,17 @@ In: a command function. Out: the same with the flags added, their values gathere
 Source: contract wasi03.md, IL-1 to IL-7.
 """
 
-import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import click
 
-from edgezero_spin.cli.options import all_options
+from edgezero_spin.cli.options import gathered
 from edgezero_spin.cli.values import DurationSpan, Span
 
 if TYPE_CHECKING:
     from edgezero_spin.host import ConcurrencyPolicy, ReusePolicy
 
-__all__ = ["REUSE_OPTIONS", "Policies", "ReuseFlags", "reuse_options"]
+__all__ = ["REUSE_OPTIONS", "Policies", "ReuseFlags", "reuse_options", "take_reuse_flags"]
 
 
 class Policies(TypedDict):
@@ -101,15 +99,13 @@ REUSE_OPTIONS = (
 )
 
 
-def reuse_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Add the flags; the command gets them as ``reuse``."""
+def take_reuse_flags(values: dict[str, Any]) -> ReuseFlags:
+    """Remove the flags from a command's values; return what they say."""
+    return ReuseFlags(**{name: values.pop(name) for name in ReuseFlags._fields})
 
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **values: Any) -> object:
-        own = {name: values.pop(name) for name in ReuseFlags._fields}
-        return command(*arguments, reuse=ReuseFlags(**own), **values)
 
-    return all_options(*REUSE_OPTIONS)(gathered)
+reuse_options = gathered("reuse", take_reuse_flags, *REUSE_OPTIONS)
+"""Adds the flags; the command gets them as ``reuse``."""
 
 
 def _ends(name: str, span: tuple[int, int] | None) -> dict[str, Any]:

@@ -4,14 +4,12 @@ In: a command function. Out: the same with the flags added, their values gathere
 ``RunFlags``.
 """
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from edgezero_spin.cli.options import KeyValue, all_options
+from edgezero_spin.cli.options import KeyValue, gathered, runtime_config_option
 from edgezero_spin.cli.telemetry import telemetry_observer
 
 if TYPE_CHECKING:
@@ -102,14 +100,7 @@ _OPTIONS = (
         show_envvar=True,
         help="Where the components' output goes. Default: logs in the state folder. '' drops it.",
     ),
-    click.option(
-        "--runtime-config-file",
-        metavar="FILE",
-        envvar="RUNTIME_CONFIG_FILE",
-        show_envvar=True,
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="The runtime configuration. Default: runtime-config.toml beside spin.toml, if any.",
-    ),
+    runtime_config_option,
     click.option(
         "--variable",
         "variables",
@@ -147,16 +138,13 @@ _OPTIONS = (
 )
 
 
-def run_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Add the flags; the command gets them as ``flags``."""
+def _flags(values: dict[str, Any]) -> RunFlags:
+    form, silent = values.pop("access_log_format"), values.pop("no_access_log")
+    own = {name: values.pop(name) for name in RunFlags._fields if name != "access_log"}
+    if own["quiet"] and own["follow"]:
+        raise click.UsageError("--quiet and --follow do not go together")
+    return RunFlags(**own, access_log=None if silent else form)
 
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **values: Any) -> object:
-        form, silent = values.pop("access_log_format"), values.pop("no_access_log")
-        own = {name: values.pop(name) for name in RunFlags._fields if name != "access_log"}
-        own["access_log"] = None if silent else form
-        if own["quiet"] and own["follow"]:
-            raise click.UsageError("--quiet and --follow do not go together")
-        return command(*arguments, flags=RunFlags(**own), **values)
 
-    return all_options(*_OPTIONS)(gathered)
+run_options = gathered("flags", _flags, *_OPTIONS)
+"""Adds the flags; the command gets them as ``flags``."""

@@ -9,16 +9,19 @@ from click.core import ParameterSource
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import (
+    PassThrough,
     adapter_name_option,
     common_options,
     component_ids_option,
+    examples,
     manifest_option,
+    notify,
 )
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.replaced import find_project, run_replacement
 from edgezero_spin.cli.reuse_options import ReuseFlags, reuse_options
 from edgezero_spin.cli.run_options import RunFlags, run_options
-from edgezero_spin.cli.trigger_options import TriggerFlags, WithArguments, trigger_options
+from edgezero_spin.cli.trigger_options import TriggerFlags, trigger_options
 
 if TYPE_CHECKING:
     from edgezero_spin.manifest import AppManifest
@@ -26,15 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-EPILOG = """\b
-Example:
-  edgezero serve --listen 127.0.0.1:8080
-  edgezero serve -C examples/notes --variable admin_token=let-me-in
-"""
-
 
 @click.command(
-    cls=WithArguments, epilog=EPILOG, short_help="Serve the application on a local port."
+    cls=PassThrough,
+    epilog=examples(
+        "edgezero serve --listen 127.0.0.1:8080",
+        "edgezero serve -C examples/notes --variable admin_token=let-me-in",
+    ),
+    short_help="Serve the application on a local port.",
 )
 @manifest_option
 @click.option(
@@ -82,7 +84,7 @@ def serve(
 
     project, adapter = find_project(adapter, manifest)
     if engine == "auto" and starts_missing_spin(project, adapter):
-        click.echo("[edgezero] Spin is not installed: the embedded host serves instead", err=True)
+        notify("Spin is not installed: the embedded host serves instead")
     elif engine == "auto":
         _refuse_flags(context, project, adapter)
         if run_replacement(project, adapter, "serve"):
@@ -92,7 +94,7 @@ def serve(
     if listen is None:
         listen, warnings = resolve_listen(project, adapter, os.environ)
         for warning in warnings:
-            click.echo(f"[edgezero] {warning}", err=True)
+            notify(warning)
     path = spin_manifest_of(project, adapter, manifest)
     if choose_engine(engine) == "embedded":
         from edgezero_spin.host import Host, HostSettings

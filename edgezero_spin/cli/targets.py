@@ -2,29 +2,17 @@
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import examples, spin_options
 from edgezero_spin.cli.progress import busy
 
 __all__ = ["list_targets", "targets", "update"]
 
-EPILOG = """\b
-Example:
-  edgezero targets update
-  edgezero targets list
-"""
-LIST_EPILOG = """\b
-Example:
-  edgezero targets list
-"""
-UPDATE_EPILOG = """\b
-Example:
-  edgezero targets update
-"""
 
-
-@click.group(epilog=EPILOG, short_help="List and fetch target environments.")
-@adapter_option
-@common_options
+@click.group(
+    epilog=examples("edgezero targets update", "edgezero targets list"),
+    short_help="List and fetch target environments.",
+)
+@spin_options
 def targets() -> None:
     """Show which environments `targets` in spin.toml may name.
 
@@ -33,9 +21,10 @@ def targets() -> None:
     """
 
 
-@targets.command("list", epilog=LIST_EPILOG, short_help="List the target environments.")
-@adapter_option
-@common_options
+@targets.command(
+    "list", epilog=examples("edgezero targets list"), short_help="List the target environments."
+)
+@spin_options
 def list_targets() -> None:
     """List the environments in the copy of this machine."""
     from edgezero_spin.project.target_catalogue import known_environments
@@ -51,9 +40,10 @@ def list_targets() -> None:
         click.echo(name)
 
 
-@targets.command(epilog=UPDATE_EPILOG, short_help="Fetch the target environments.")
-@adapter_option
-@common_options
+@targets.command(
+    epilog=examples("edgezero targets update"), short_help="Fetch the target environments."
+)
+@spin_options
 def update() -> None:
     """Bring the copy of this machine up to date."""
     from edgezero_spin.project.target_catalogue import update_catalogue

@@ -6,17 +6,15 @@ their values gathered in one ``TemplateFlags``.
 Source: contract spin-host.md, CLI-18, CLI-19, TPL-11, TPL-12; services.md, NEW-1 to NEW-3.
 """
 
-import functools
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import KeyValue, all_options
+from edgezero_spin.cli.options import KeyValue, gathered, notify
 
 if TYPE_CHECKING:
     from edgezero_spin.project.template_manifest import ProjectTemplate, TemplateParameter
@@ -143,19 +141,17 @@ _OPTIONS = (
 )
 
 
-def template_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Add the flags; the command gets them as ``flags``."""
+def _flags(values: dict[str, Any]) -> TemplateFlags:
+    flags = TemplateFlags(**{name: values.pop(name) for name in TemplateFlags._fields})
+    if flags.init and flags.output is not None:
+        raise click.UsageError("--init and --output exclude each other")
+    if flags.template is not None and flags.tags:
+        raise click.UsageError("--template and --tag exclude each other")
+    return flags
 
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **values: Any) -> object:
-        flags = TemplateFlags(**{name: values.pop(name) for name in TemplateFlags._fields})
-        if flags.init and flags.output is not None:
-            raise click.UsageError("--init and --output exclude each other")
-        if flags.template is not None and flags.tags:
-            raise click.UsageError("--template and --tag exclude each other")
-        return command(*arguments, flags=flags, **values)
 
-    return all_options(*_OPTIONS)(gathered)
+template_options = gathered("flags", _flags, *_OPTIONS)
+"""Adds the flags; the command gets them as ``flags``."""
 
 
 def name_and_template(
@@ -196,10 +192,7 @@ def _warn_of_template(name: str) -> None:
     from edgezero_spin.project.template_store import template_ids
 
     if name in template_ids():
-        click.echo(
-            f"[edgezero] {name} is the name here; if you meant the template, write -t {name}",
-            err=True,
-        )
+        notify(f"{name} is the name here; if you meant the template, write -t {name}")
 
 
 def _at_terminal() -> bool:

@@ -7,40 +7,21 @@ from typing import TYPE_CHECKING
 import click
 
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import examples, notify, spin_options
 
 if TYPE_CHECKING:
     from edgezero_spin.project.template_install import TemplateSource
 
 __all__ = ["install", "list_templates", "templates", "uninstall", "upgrade"]
 
-EPILOG = """\b
-Example:
-  edgezero templates install --git acme/spin-templates
-  edgezero templates list
-"""
-INSTALL_EPILOG = """\b
-Example:
-  edgezero templates install --git acme/spin-templates
-  edgezero templates install --dir ~/templates-of-ours --upgrade
-"""
-UPGRADE_EPILOG = """\b
-Example:
-  edgezero templates upgrade --all
-"""
-UNINSTALL_EPILOG = """\b
-Example:
-  edgezero templates uninstall http-acme
-"""
-LIST_EPILOG = """\b
-Example:
-  edgezero templates list --tag http --verbose
-"""
 
-
-@click.group(epilog=EPILOG, short_help="Install, list, remove: templates of projects.")
-@adapter_option
-@common_options
+@click.group(
+    epilog=examples(
+        "edgezero templates install --git acme/spin-templates", "edgezero templates list"
+    ),
+    short_help="Install, list, remove: templates of projects.",
+)
+@spin_options
 def templates() -> None:
     """Manage the templates that `edgezero new` and `edgezero add` make files from.
 
@@ -48,7 +29,13 @@ def templates() -> None:
     """
 
 
-@templates.command(epilog=INSTALL_EPILOG, short_help="Install templates.")
+@templates.command(
+    epilog=examples(
+        "edgezero templates install --git acme/spin-templates",
+        "edgezero templates install --dir ~/templates-of-ours --upgrade",
+    ),
+    short_help="Install templates.",
+)
 @click.option(
     "--git",
     "--repo",
@@ -69,8 +56,7 @@ def templates() -> None:
     "--tar", reason="archives are not downloaded; unpack it, and name its folder with --dir"
 )
 @click.option("--upgrade", "--update", is_flag=True, help="Replace those that are installed.")
-@adapter_option
-@common_options
+@spin_options
 def install(git: str | None, branch: str | None, directory: Path | None, upgrade: bool) -> None:
     """Install the templates of a git repository or a folder.
 
@@ -89,12 +75,14 @@ def install(git: str | None, branch: str | None, directory: Path | None, upgrade
     _install(source, replace=upgrade)
 
 
-@templates.command(epilog=UPGRADE_EPILOG, short_help="Install newer versions of templates.")
+@templates.command(
+    epilog=examples("edgezero templates upgrade --all"),
+    short_help="Install newer versions of templates.",
+)
 @click.option("--repo", metavar="URL", help="Upgrade what this repository has.")
 @click.option("--branch", metavar="NAME", help="A branch or tag of the repository.")
 @click.option("--all", "everything", is_flag=True, help="Upgrade all repositories.")
-@adapter_option
-@common_options
+@spin_options
 def upgrade(repo: str | None, branch: str | None, everything: bool) -> None:
     """Install the templates of repositories again, and remove those that they dropped.
 
@@ -124,10 +112,12 @@ def upgrade(repo: str | None, branch: str | None, everything: bool) -> None:
             _install(TemplateSource.repository(each), replace=True)
 
 
-@templates.command(epilog=UNINSTALL_EPILOG, short_help="Remove an installed template.")
+@templates.command(
+    epilog=examples("edgezero templates uninstall http-acme"),
+    short_help="Remove an installed template.",
+)
 @click.argument("id")
-@adapter_option
-@common_options
+@spin_options
 def uninstall(id: str) -> None:
     """Remove the installed template ID."""
     from edgezero_spin.project.template_install import uninstall_template
@@ -136,7 +126,11 @@ def uninstall(id: str) -> None:
     click.echo(f"Removed template {id}")
 
 
-@templates.command("list", epilog=LIST_EPILOG, short_help="List the templates.")
+@templates.command(
+    "list",
+    epilog=examples("edgezero templates list --tag http --verbose"),
+    short_help="List the templates.",
+)
 @click.option(
     "--tag",
     "tags",
@@ -144,8 +138,7 @@ def uninstall(id: str) -> None:
     multiple=True,
     help="Those that have this tag. May be given several times.",
 )
-@adapter_option
-@common_options
+@spin_options
 @click.pass_context
 def list_templates(context: click.Context, tags: tuple[str, ...]) -> None:
     """List the templates of this package and those that are installed, by id.
@@ -172,7 +165,7 @@ def list_templates(context: click.Context, tags: tuple[str, ...]) -> None:
     if not found:
         click.echo("No suitable templates found", err=True)
     for name, fault in installed.broken:
-        click.echo(f"[edgezero] Warning: {name} cannot be used: {fault}", err=True)
+        notify(f"Warning: {name} cannot be used: {fault}")
 
 
 def _install(source: "TemplateSource", *, replace: bool) -> None:

@@ -4,25 +4,18 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.options import (
-    PassThrough,
-    adapter_option,
-    common_options,
-    manifest_option,
-    rest_of,
-)
+from edgezero_spin.cli.options import PassThrough, examples, manifest_option, rest_of, spin_options
 
 __all__ = ["test"]
 
-EPILOG = """\b
-Example:
-  edgezero test
-  edgezero test --mode native
-  edgezero test --stats -- -k notes -x
-"""
 
-
-@click.command(cls=PassThrough, epilog=EPILOG, short_help="Run the tests in both modes.")
+@click.command(
+    cls=PassThrough,
+    epilog=examples(
+        "edgezero test", "edgezero test --mode native", "edgezero test --stats -- -k notes -x"
+    ),
+    short_help="Run the tests in both modes.",
+)
 @manifest_option
 @click.option(
     "--mode",
@@ -31,8 +24,7 @@ Example:
     help="How tests with `spin_app` run. Default: both, each twice.",
 )
 @click.option("--stats", is_flag=True, help="Show instructions, host calls and memory per test.")
-@adapter_option
-@common_options
+@spin_options
 @click.pass_context
 def test(context: click.Context, manifest: str | None, mode: str, stats: bool) -> int:
     """Run pytest in the application's folder: each test natively, then on the component.

@@ -5,19 +5,17 @@ In: a command function. Out: the same with the flag added, which gets a ``Trigge
 Source: contract services.md, TRG-6, MQT-6, CMD-2.
 """
 
-import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
+
+from edgezero_spin.cli.options import gathered, rest_of
 
 if TYPE_CHECKING:
     from edgezero_spin.host import Host
     from edgezero_spin.host.triggers import Trigger
 
-__all__ = ["TriggerFlags", "WithArguments", "trigger_options"]
-
-_ARGUMENTS = "edgezero_spin.arguments"
+__all__ = ["TriggerFlags", "trigger_options"]
 
 
 # No attrs class: importing attrs for it would be a sixth of the time of `--help`.
@@ -68,40 +66,14 @@ class TriggerFlags(NamedTuple):
         return (*flag, "--", *self.arguments) if self.arguments else flag
 
 
-class WithArguments(click.Command):
-    """A command that keeps what stands behind ``--`` for a program.
-
-    Attributes:
-        behind: How the line of usage shows that.
-    """
-
-    behind = "[-- ARGUMENT...]"
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take it out of what is read as flags."""
-        if "--" in args:
-            at = args.index("--")
-            ctx.meta[_ARGUMENTS] = tuple(args[at + 1 :])
-            args = args[:at]
-        return super().parse_args(ctx, args)
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Return what the line of usage shows."""
-        return [*super().collect_usage_pieces(ctx), self.behind]
-
-
-def trigger_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Add the flag; the command, a ``WithArguments``, gets ``triggers``."""
-
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **values: Any) -> object:
-        behind = click.get_current_context().meta.get(_ARGUMENTS, ())
-        triggers = TriggerFlags(values.pop("test"), behind)
-        return command(*arguments, triggers=triggers, **values)
-
-    return click.option(
+trigger_options = gathered(
+    "triggers",
+    lambda values: TriggerFlags(values.pop("test"), rest_of(click.get_current_context())),
+    click.option(
         "--test",
         is_flag=True,
         help="Give each component of an MQTT trigger one message, `test message` on the topic "
         "`test`, and end. No broker is asked.",
-    )(gathered)
+    ),
+)
+"""Adds the flag; the command, a ``PassThrough``, gets it and its arguments as ``triggers``."""

@@ -6,30 +6,23 @@ from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.options import (
-    adapter_option,
+    PassThrough,
     build_option,
-    common_options,
     component_ids_option,
+    examples,
     insecure_option,
+    spin_options,
     verify_key_option,
 )
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 from edgezero_spin.cli.side_pages import side_pages
-from edgezero_spin.cli.trigger_options import TriggerFlags, WithArguments, trigger_options
+from edgezero_spin.cli.trigger_options import TriggerFlags, trigger_options
 
 __all__ = ["up"]
 
-EPILOG = """\b
-Example:
-  edgezero up --build
-  edgezero up -f app.wasm --listen 127.0.0.1:0 --format json
-  edgezero up -f ghcr.io/acme/shop:1.0 --state-dir state --verify-key cosign.pub
-  edgezero up -f spin.lock --request-timeout 2s --max-instance-reuse-count 100
-"""
 
-
-class _Up(WithArguments):
+class _Up(PassThrough):
     """Knows what a name without a flag was meant to be."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -47,7 +40,14 @@ class _Up(WithArguments):
 
 
 @click.command(
-    cls=_Up, epilog=EPILOG, short_help="Serve any Spin application by the embedded host."
+    cls=_Up,
+    epilog=examples(
+        "edgezero up --build",
+        "edgezero up -f app.wasm --listen 127.0.0.1:0 --format json",
+        "edgezero up -f ghcr.io/acme/shop:1.0 --state-dir state --verify-key cosign.pub",
+        "edgezero up -f spin.lock --request-timeout 2s --max-instance-reuse-count 100",
+    ),
+    short_help="Serve any Spin application by the embedded host.",
 )
 @click.option(
     "-f",
@@ -79,8 +79,7 @@ class _Up(WithArguments):
 @run_options
 @trigger_options
 @host_options
-@adapter_option
-@common_options
+@spin_options
 def up(
     source: str | None,
     file: str | None,

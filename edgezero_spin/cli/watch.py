@@ -6,23 +6,16 @@ import click
 
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import adapter_option, common_options, component_ids_option
+from edgezero_spin.cli.options import PassThrough, component_ids_option, examples, spin_options
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 from edgezero_spin.cli.side_pages import side_pages
-from edgezero_spin.cli.trigger_options import TriggerFlags, WithArguments, trigger_options
+from edgezero_spin.cli.trigger_options import TriggerFlags, trigger_options
 
 __all__ = ["watch"]
 
-EPILOG = """\b
-Example:
-  edgezero watch
-  edgezero watch --clear --quiet --listen 127.0.0.1:0
-  edgezero watch -f examples/notes --skip-build --debounce 500
-"""
 
-
-class _Watch(WithArguments):
+class _Watch(PassThrough):
     """Takes flags behind ``--`` as well, where ``spin watch`` wants those of ``spin up``.
 
     Behind a second one are the arguments of a program.
@@ -45,7 +38,13 @@ class _Watch(WithArguments):
 
 
 @click.command(
-    cls=_Watch, epilog=EPILOG, short_help="Build and serve, again whenever a file changes."
+    cls=_Watch,
+    epilog=examples(
+        "edgezero watch",
+        "edgezero watch --clear --quiet --listen 127.0.0.1:0",
+        "edgezero watch -f examples/notes --skip-build --debounce 500",
+    ),
+    short_help="Build and serve, again whenever a file changes.",
 )
 @click.option(
     "-f",
@@ -83,8 +82,7 @@ class _Watch(WithArguments):
 @run_options
 @trigger_options
 @host_options
-@adapter_option
-@common_options
+@spin_options
 def watch(
     source: str | None,
     profile: str | None,

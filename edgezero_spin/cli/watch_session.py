@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import functools
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from edgezero_spin.cli.build import say_build_step
 from edgezero_spin.cli.host_options import HostFlags
+from edgezero_spin.cli.options import notify
 from edgezero_spin.cli.run_options import RunFlags
 from edgezero_spin.cli.side_pages import SidePages
 from edgezero_spin.cli.startup import startup_json, startup_lines
@@ -50,16 +51,14 @@ class Screen:
             click.echo("Finished building all Spin components")
 
     def failed(self, error: EdgeZeroError, *, serving: bool) -> None:
-        mark = click.style("Error:", fg="red", bold=True)
-        after = "what ran before goes on" if serving else "waiting for a change"
-        click.echo(f"[edgezero] {mark} {error}", err=True)
-        click.echo(f"[edgezero] {after}", err=True)
+        notify(str(error), is_error=True)
+        notify("what ran before goes on" if serving else "waiting for a change")
 
     def unwatched(self, component_id: str) -> None:
-        click.echo(
+        notify(
             f"You haven't configured what to watch for the component: '{component_id}'. "
             f"Name its sources in component.{component_id}.build.watch.",
-            err=True,
+            marked=False,
         )
 
     def clear(self) -> None:
@@ -123,7 +122,7 @@ class _Serving:
         for notice in host.notices:
             if notice not in self._noticed:
                 self._noticed.add(notice)
-                click.echo(notice, err=True)
+                notify(notice, marked=False)
         if self._switch is None:
             self._switch = Switch(host)
             await self._serve(self._switch)
@@ -136,7 +135,7 @@ class _Serving:
         await asyncio.sleep(0)
         if host.routes != self._routes:
             self._announce(host.routes)
-        click.echo("Reloaded the application", err=True)
+        notify("Reloaded the application", marked=False)
 
     async def _serve(self, switch: "Switch") -> None:
         from edgezero_spin.host.http.server import DEFAULT_LISTEN, serve_async
@@ -220,33 +219,20 @@ async def _run(settings: "WatchSettings", make: "Callable[[], _Serving]", screen
     from edgezero_spin.project.watching import watch as watch_files
 
     serving = make()
-    with _interrupts() as interrupted:
-        watching = asyncio.create_task(watch_files(settings, serving.reload, screen))
-        waiting = asyncio.ensure_future(interrupted.wait())
-        try:
-            ends: list[asyncio.Future[Any]] = [watching, waiting, serving.over]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-            watching.cancel()
-            await asyncio.wait({watching})
-            await serving.close()
+    interrupted = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # LIFE-10
+        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
+    watching = asyncio.create_task(watch_files(settings, serving.reload, screen))
+    waiting = asyncio.ensure_future(interrupted.wait())
+    try:
+        ends: list[asyncio.Future[Any]] = [watching, waiting, serving.over]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        watching.cancel()
+        await asyncio.wait({watching})
+        await serving.close()
     for future in (watching, serving.over):
         if future.done() and not future.cancelled():
             future.result()
-
-
-@contextlib.contextmanager
-def _interrupts() -> "Iterator[asyncio.Event]":
-    """An event that Ctrl-C and SIGTERM set (LIFE-10)."""
-    loop = asyncio.get_running_loop()
-    interrupted = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, interrupted.set)
-    try:
-        yield interrupted
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(number)

@@ -27,7 +27,8 @@ from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
-from edgezero_spin.host.factors.variables import VariableError, VariableResolver
+from edgezero_spin.host.factors.variables.errors import VariableError
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.application import http_triggers, resolved_triggers

@@ -17,8 +17,8 @@ from typing import Any
 import attrs
 
 from edgezero_spin.errors import EdgeZeroError
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.messages import HttpRequest
 from edgezero_spin.host.load.application import PublicRoute

@@ -280,7 +280,7 @@ def new_token() -> str:
 
 
 def _number(text: str) -> int:
-    """Return the number of a request; 0, which no request has, for a text that is none."""
+    """Return the number of a request; 0, which no request has, for another text."""
     return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else 0
 
 

@@ -28,8 +28,8 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.embedded import answer
 from edgezero_spin.host.http.gateway import RequestHead

@@ -370,15 +370,14 @@ class _All(Observer):
         return any(tell(each.follows, interface, function) for each in self._observers)
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
-        if len(self._observers) > 1:
-            return _all_of_request([tell(each.request_began, request) for each in self._observers])
-        # Called for each request, and mostly for one that need not be told of much.
-        try:
-            found = self._observers[0].request_began(request)
-        except Exception:
-            logger.exception(_FAILED, "request_began")
-            return None
-        return found if found is None or found.never_raises else _AllOfRequest([found])
+        found = []
+        # Without ``tell``: this is called for each request.
+        for each in self._observers:
+            try:
+                found.append(each.request_began(request))
+            except Exception:
+                logger.exception(_FAILED, "request_began")
+        return _all_of_request(found)
 
     def event_began(self, event: ObservedEvent) -> RequestObserver | None:
         return _all_of_request([tell(each.event_began, event) for each in self._observers])

@@ -3,6 +3,7 @@
 Values only; nothing is opened or made here.
 """
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,10 @@ __all__ = [
 ]
 
 
+def _finite(seconds: float | None) -> float | None:
+    return None if seconds == math.inf else seconds
+
+
 @attrs.frozen(kw_only=True)
 class HostSettings:
     """What an application may use of this machine.
@@ -35,7 +40,8 @@ class HostSettings:
         max_instances: Instances alive at once. At least 1.
         max_queued: Requests that wait for an instance before others get a 503.
         parallel: Instances that compute at once; ``None`` for one per processor.
-        request_timeout_s: Seconds that an instance may take; ``None`` for no limit (LIFE-7).
+        request_timeout_s: Seconds that an instance may take; ``None`` or infinity for no limit
+            (LIFE-7).
         least_request_timeout_s: Each request draws its own time between this and
             ``request_timeout_s``; ``None`` for just that (FLAG-7).
         max_instance_memory: Bytes of linear memory of one instance; ``None`` for what the
@@ -59,8 +65,12 @@ class HostSettings:
     max_instances: int = attrs.field(default=64, validator=ge(1))
     max_queued: int = attrs.field(default=1024, validator=ge(0))
     parallel: int | None = attrs.field(default=None, validator=optional(ge(1)))
-    request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
-    least_request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
+    request_timeout_s: float | None = attrs.field(
+        default=None, converter=_finite, validator=optional(gt(0))
+    )
+    least_request_timeout_s: float | None = attrs.field(
+        default=None, converter=_finite, validator=optional(gt(0))
+    )
     max_instance_memory: int | None = attrs.field(default=None, validator=optional(gt(0)))
     durable_writes: bool = True
     cache_dir: Path | None = attrs.field(factory=lambda: default_compiled_dir())

@@ -1,4 +1,4 @@
-"""Replace a running application by another without dropping a request.
+"""A switch of hosts: one application replaced by another without dropping a request.
 
 ```python
 switch = Switch(Host.from_manifest("spin.toml"))

@@ -1,4 +1,4 @@
-"""Read ``[adapters.<name>]`` and ``[logging.<name>]`` of ``edgezero.toml``.
+"""Tables of adapters in ``edgezero.toml``: ``[adapters.<name>]``, ``[logging.<name>]``.
 
 Names of adapters are compared without regard to case; two that differ only in case are
 refused, because every look-up would have to pick one of them.

@@ -1,4 +1,4 @@
-"""Errors of a manifest, told all at once.
+"""Errors of a manifest, reported all at once.
 
 ```
 ManifestError

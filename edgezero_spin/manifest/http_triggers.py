@@ -1,4 +1,4 @@
-"""Read ``[[triggers.http]]`` of ``edgezero.toml``: the routes of an app.
+"""Routes of an app: ``[[triggers.http]]`` of ``edgezero.toml``.
 
 Source: contract edgezero.md, MAN-3 to MAN-7; the handler syntax is Python's own (OPQ-11).
 """

@@ -100,7 +100,7 @@ def parse_image_reference(text: str) -> ImageReference:
 def is_probable_reference(text: str) -> bool:
     """Whether a text that is not a path here looks like an image.
 
-    ``foo/spin.toml`` could be one at Docker's registry, but is a slip of the keyboard. So
+    ``foo/spin.toml`` could be one at Docker's registry, but is most likely a mistyped path. So
     without a tag or a digest, a name has to say its registry.
     """
     try:

@@ -1,4 +1,4 @@
-"""Read ``runtime-config.toml``: where an application's stores live and who gives it values.
+"""``runtime-config.toml``: where an application's stores are and who gives it values.
 
 In: a path. Out: a ``RuntimeConfig`` with what the file says. Which types of stores and
 providers exist is for the host to know: here a type is a text, and its settings stay

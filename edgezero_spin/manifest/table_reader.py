@@ -1,4 +1,4 @@
-"""Read a TOML table key by key; note what is wrong and go on.
+"""Reader of a TOML table, key by key, that notes what is wrong and goes on.
 
 A reader hands out values of the type that was asked for. Where the file holds
 something else it notes a problem and hands out a neutral value, so that one pass
@@ -67,6 +67,11 @@ class TableReader:
         """Note a problem with one of the table's keys."""
         self.problems.add(self.place(name), reason, remedy)
 
+    def wrong_type(self, place: str, expected: str, value: object, remedy: str = "") -> None:
+        """Note that a value is not of the expected type."""
+        reason = f"invalid type: expected {expected}, got {kind_of(value)}"
+        self.problems.add(place, reason, remedy)
+
     def value(self, name: str) -> Any:
         """Return whatever stands there, ``None`` when the key is absent."""
         self._asked[name] = None
@@ -83,7 +88,7 @@ class TableReader:
         if value is None:
             return None
         if not isinstance(value, str):
-            self._wrong(self.place(name), "a string", value)
+            self.wrong_type(self.place(name), "a string", value)
             return None
         if not value and not blank:
             self.problem(name, "must not be empty", "Give it a value or remove the key.")
@@ -123,7 +128,7 @@ class TableReader:
         if value is None:
             return default
         if not isinstance(value, bool):
-            self._wrong(self.place(name), "a boolean", value)
+            self.wrong_type(self.place(name), "a boolean", value)
             return default
         return value
 
@@ -133,7 +138,7 @@ class TableReader:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int):
-            self._wrong(self.place(name), "an integer", value)
+            self.wrong_type(self.place(name), "an integer", value)
             return None
         if not low <= value <= high:
             self.problem(name, f"must be from {low} to {high}, got {value}")
@@ -154,7 +159,7 @@ class TableReader:
         if fields and isinstance(value, list):
             value = dict(zip(fields, value, strict=False))
         if not isinstance(value, dict):
-            self._wrong(self.place(name), "a table", value)
+            self.wrong_type(self.place(name), "a table", value)
             return None
         return TableReader(value, self.place(name), self.problems)
 
@@ -170,7 +175,7 @@ class TableReader:
             if isinstance(item, dict):
                 readers.append(TableReader(item, place, self.problems))
             else:
-                self._wrong(place, "a table", item)
+                self.wrong_type(place, "a table", item)
         return readers
 
     def named_tables(self, name: str, fields: Sequence[str] = ()) -> dict[str, "TableReader"]:
@@ -178,6 +183,10 @@ class TableReader:
         outer = self.table(name)
         found = {inner: outer.optional_table(inner, fields) for inner in outer}
         return {inner: reader for inner, reader in found.items() if reader is not None}
+
+    def raw_tables(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return a table of tables as they are in the file."""
+        return {inner: reader.rest() for inner, reader in self.named_tables(name).items()}
 
     def text_map(self, name: str) -> dict[str, str]:
         """Return a table of strings, empty when the key is absent."""
@@ -203,15 +212,12 @@ class TableReader:
         if value is None:
             return []
         if not isinstance(value, list):
-            self._wrong(self.place(name), "a list", value)
+            self.wrong_type(self.place(name), "a list", value)
             return []
         return value
 
     def _is_text(self, value: object, place: str) -> bool:
         if isinstance(value, str):
             return True
-        self._wrong(place, "a string", value)
+        self.wrong_type(place, "a string", value)
         return False
-
-    def _wrong(self, place: str, expected: str, value: object) -> None:
-        self.problems.add(place, f"invalid type: expected {expected}, got {kind_of(value)}")

@@ -15,7 +15,7 @@ import attrs
 
 from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.spin.versions import parse_version
-from edgezero_spin.manifest.table_reader import TableReader, kind_of
+from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import parse_toml
 
 __all__ = [
@@ -136,8 +136,7 @@ def _read_trigger(table: TableReader) -> TriggerEnvironment:
         elif isinstance(value, dict):
             worlds.append(_read_world(TableReader(value, key, table.problems)))
         else:
-            reason = f"invalid type: expected a string or a table, got {kind_of(value)}"
-            table.problems.add(key, reason)
+            table.wrong_type(key, "a string or a table", value)
     found = TriggerEnvironment(worlds=tuple(worlds), capabilities=table.texts("capabilities"))
     table.refuse_rest()
     return found

@@ -1,4 +1,4 @@
-"""Read one TOML file from disk, with errors that say where and what to do.
+"""TOML files, read with errors that say where and what to do.
 
 In: a path. Out: the tables as plain Python values, in the order of the file.
 
@@ -8,17 +8,15 @@ Source: TOML 1.0. Integers that do not fit in 64 bits with a sign are refused
 
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from edgezero_spin.manifest.decoding import decode_toml
 from edgezero_spin.manifest.errors import InvalidManifestError, ManifestUnreadableError, Problem
-from edgezero_spin.manifest.keys import item_key, join_key
+from edgezero_spin.manifest.keys import places_of
 
 __all__ = ["load_toml", "parse_toml", "read_text"]
 
-_WIDE: Final = "this number does not fit in 64 bits"
 _BARE_RETURN: Final = re.compile(r"\r(?!\n)")
 _WHERE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
@@ -74,7 +72,11 @@ def parse_toml(text: str, path: Path, *, heading: str = "") -> dict[str, Any]:
         raise InvalidManifestError(path, [_syntax_problem(str(err), text)], heading) from None
     except ValueError as err:
         raise InvalidManifestError(path, [Problem("", str(err))], heading) from None
-    problems = list(_wide_numbers(root, ""))
+    problems = [
+        Problem(place, "this number does not fit in 64 bits")
+        for place, value in places_of(root)
+        if isinstance(value, int) and not -(2**63) <= value < 2**63
+    ]
     if problems:
         raise InvalidManifestError(path, problems, heading)
     return root
@@ -93,14 +95,3 @@ def _syntax_problem(message: str, text: str) -> Problem:
     if where["line"] is None:
         return Problem("", f"{reason} at the end of the file", line=text.count("\n") + 1)
     return Problem("", f"{reason} in column {where['column']}", line=int(where["line"]))
-
-
-def _wide_numbers(value: object, key: str) -> Iterator[Problem]:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _wide_numbers(item, join_key(key, name))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _wide_numbers(item, item_key(key, index))
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        yield Problem(key, _WIDE)

@@ -28,11 +28,11 @@ from edgezero_spin.project.files import replace_files
 from edgezero_spin.project.manifest_additions import SpinText, read_spin_text
 from edgezero_spin.project.new_folders import made_folders, with_parents
 from edgezero_spin.project.new_names import kebab_case
-from edgezero_spin.project.provision import missing_store_tables
+from edgezero_spin.project.provision import missing_tables
 from edgezero_spin.project.template_manifest import ProjectTemplate, TemplateVariant
 from edgezero_spin.project.template_rendering import render_template
 from edgezero_spin.project.template_values import Ask, choose_values
-from edgezero_spin.project.toml_edit import TomlEditError, insert_text
+from edgezero_spin.project.toml_edit import editing, insert_text
 
 __all__ = ["AddedComponent", "ComponentRequest", "add_component"]
 
@@ -205,12 +205,10 @@ def _component_to_name(
 
 def _with_component(project: AppManifest, adapter: Adapter, component_id: str) -> bytes:
     """Return the text of an ``edgezero.toml`` that names the app's component."""
-    try:
+    with editing(project.path):
         text = project.path.read_bytes().decode("utf-8")
         table = ("adapters", adapter.name, "adapter")
         return insert_text(text, table, "component", component_id).encode("utf-8")
-    except TomlEditError as error:
-        raise ProjectError(f"{project.path}: {error}") from error
 
 
 def _check_free(files: Mapping[Path, bytes], folders: Iterable[Path], *, overwrite: bool) -> None:
@@ -233,7 +231,7 @@ def _notices(request: ComponentRequest, before: SpinText, after: SpinText) -> It
     """Yield what the new component needs elsewhere."""
     added = [table for id, table in after.components.items() if id not in before.components]
     labels = [label for table in added for label in table.get("key_value_stores", ())]
-    yield from missing_store_tables(request.manifest.parent / RUNTIME_CONFIG, tuple(labels))
+    yield from missing_tables(request.manifest.parent / RUNTIME_CONFIG, labels)
     adapter = None if request.project is None else request.project.adapter("spin")
     command = None if adapter is None else adapter.commands.build
     if command is not None and not any(whole in command for whole in _BUILDS_ALL):

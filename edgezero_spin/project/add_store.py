@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import attrs
 
-from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.runtime_config import RUNTIME_CONFIG
@@ -24,8 +23,8 @@ from edgezero_spin.manifest.store_tables import read_stores
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.project.config_checks import ConfigProblemsError
 from edgezero_spin.project.files import replace_files
-from edgezero_spin.project.provision import DATA_FILE, Provisioned, missing_store_tables, provision
-from edgezero_spin.project.toml_edit import TomlEditError, append_item, insert_text, parse_document
+from edgezero_spin.project.provision import DATA_FILE, Provisioned, missing_tables, provision
+from edgezero_spin.project.toml_edit import append_item, editing, insert_text, parse_document
 
 __all__ = ["AddedStore", "StoreKind", "add_store", "with_stanzas"]
 
@@ -89,7 +88,7 @@ def add_store(
         raise ConfigProblemsError(f"cannot add `{id}`", error.findings) from error
     config = planned.path.parent / RUNTIME_CONFIG
     labels = tuple(store.label for store in planned.labels if store.id == id)
-    stanzas = tuple(label for label in labels if missing_store_tables(config, (label,)))
+    stanzas = tuple(label for label in labels if missing_tables(config, [label]))
     files = {
         config: with_stanzas(config, stanzas) if stanzas else None,
         planned.path: planned.edited,
@@ -114,12 +113,10 @@ def _declared(text: str, manifest: AppManifest, kind: StoreKind, id: str) -> str
     if id in known:
         return text
     table = ("stores", kind)
-    try:
+    with editing(manifest.path):
         text = append_item(text, table, "ids", id)
         if known and "default" not in parse_document(text)["stores"][kind]:
             text = insert_text(text, table, "default", known[0])
-    except TomlEditError as error:
-        raise ProjectError(f"{manifest.path}: {error}") from error
     return text
 
 
@@ -134,12 +131,10 @@ def _stores(text: str, path: Path) -> Any:
 
 def with_stanzas(path: Path, labels: tuple[str, ...]) -> bytes:
     """Return a runtime configuration in which each label has its data in the usual file."""
-    try:
+    with editing(path):
         text = path.read_bytes().decode("utf-8") if path.exists() else ""
         for label in labels:
             table = ("key_value_store", label)
             text = insert_text(text, table, "type", "spin")
             text = insert_text(text, table, "path", DATA_FILE)
-    except (TomlEditError, UnicodeError) as error:
-        raise ProjectError(f"{path}: {error}") from error
     return text.encode("utf-8")

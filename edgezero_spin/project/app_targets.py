@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from edgezero_spin.manifest.spin.schema import ManifestComponent
 
-__all__ = ["app_target", "builds_by_edgezero", "wasi_flag"]
+__all__ = ["app_target", "builds_by_edgezero", "compiles_app", "wasi_flag"]
 
 
 def app_target(component: ManifestComponent) -> str | None:
@@ -20,6 +20,11 @@ def app_target(component: ManifestComponent) -> str | None:
         if found:
             return found[0]
     return None
+
+
+def compiles_app(component: ManifestComponent) -> bool:
+    """Whether a build command of a component compiles an app."""
+    return any(_compilations(component))
 
 
 def builds_by_edgezero(component: ManifestComponent) -> bool:

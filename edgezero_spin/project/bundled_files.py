@@ -24,7 +24,7 @@ import attrs
 from edgezero_spin.bundle.archive import ArchiveWriter
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.reachable_modules import Reachable
-from edgezero_spin.project.staging import is_baggage
+from edgezero_spin.project.staging import is_excluded
 
 __all__ = ["BundledData", "pack_files"]
 
@@ -118,7 +118,7 @@ def _walk(folder: Path, seen: frozenset[Path] = frozenset()) -> Iterator[Path]:
     except OSError as error:
         raise ProjectError(f"{folder}: cannot be read ({error.strerror or error})") from error
     for path in entries:
-        if is_baggage(path):
+        if is_excluded(path):
             continue
         if path.is_dir():
             yield from _walk(path, seen | {real})
@@ -150,7 +150,7 @@ def _data_of(folder: Path) -> Iterator[Path]:
     except OSError:
         return
     for path in entries:
-        if is_baggage(path) or path.name in ("tests", "test"):
+        if is_excluded(path) or path.name in ("tests", "test"):
             continue
         if path.is_dir():
             if not (path / "__init__.py").exists():
@@ -180,7 +180,7 @@ def _named_files(reachable: Reachable, root: Path) -> Iterator[tuple[Path, list[
             if not exists or path in seen or not path.is_relative_to(root) or path == root:
                 continue
             parts = path.relative_to(root).parts
-            if any(is_baggage(root.joinpath(*parts[: i + 1])) for i in range(len(parts))):
+            if any(is_excluded(root.joinpath(*parts[: i + 1])) for i in range(len(parts))):
                 continue
             if not path.resolve().is_relative_to(root.resolve()):
                 continue

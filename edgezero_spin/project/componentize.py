@@ -36,6 +36,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.app_look import look_at_app, own_traceback
 from edgezero_spin.project.bundled_files import pack_files
 from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
+from edgezero_spin.project.files import replace_file
 from edgezero_spin.project.locate import APP_MANIFEST
 from edgezero_spin.project.reachable_modules import find_reachable
 from edgezero_spin.project.staging import stage
@@ -203,16 +204,11 @@ def componentize_app(
         # Written by ``run_app``; a component that does not call it carries nothing.
         weight = prepared / WEIGHT
         bundled_bytes = int(weight.read_text(encoding="ascii")) if weight.exists() else 0
-        whole = output.with_name(f".{output.name}.{os.getpid()}.partial")
-        try:
-            packed = packed_component(built.read_bytes(), frees_bytes=_release() in _KEEPS_COPIES)
-            whole.write_bytes(packed)
-            whole.replace(output)
-        finally:
-            whole.unlink(missing_ok=True)
+        packed = packed_component(built.read_bytes(), frees_bytes=_release() in _KEEPS_COPIES)
+        replace_file(output, packed)
     return Componentized(
         path=output,
-        size_bytes=output.stat().st_size,
+        size_bytes=len(packed),
         world=shown,
         spin=spin,
         seconds=time.monotonic() - started,

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
+
 from edgezero_spin.errors import ProjectError
 
 __all__ = ["ModelImportError", "import_model"]
 
 
+@attrs.frozen
 class ModelImportError(ProjectError):
     """The model that was named cannot be imported.
 
@@ -21,11 +24,9 @@ class ModelImportError(ProjectError):
         traceback: What went wrong in the module itself; empty when that was not reached.
     """
 
-    def __init__(self, target: str, reason: str, traceback: str = "") -> None:
-        super().__init__(target, reason, traceback)
-        self.target = target
-        self.reason = reason
-        self.traceback = traceback
+    target: str
+    reason: str
+    traceback: str = ""
 
     def __str__(self) -> str:
         head = f"cannot import the model {self.target!r}: {self.reason}"

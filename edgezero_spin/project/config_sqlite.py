@@ -24,6 +24,7 @@ _BUSY_TIMEOUT_S = 5.0
 _SELECT_ENTRIES = "SELECT key, value FROM spin_key_value WHERE store=$1"
 
 
+@attrs.frozen
 class SqlitePushError(ConfigPushError):
     """The entries of a file stay as they were.
 
@@ -34,12 +35,10 @@ class SqlitePushError(ConfigPushError):
         reason: What SQLite or the system says.
     """
 
-    def __init__(self, path: Path, label: str, key: str | None, reason: str) -> None:
-        super().__init__(path, label, key, reason)
-        self.path = path
-        self.label = label
-        self.key = key
-        self.reason = reason
+    path: Path
+    label: str
+    key: str | None
+    reason: str
 
     def __str__(self) -> str:
         at = "" if self.key is None else f" at key `{shown_key(self.key)}`"

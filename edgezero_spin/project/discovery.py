@@ -18,11 +18,10 @@ from edgezero_spin.manifest import AppManifest, InvalidManifestError, ManifestUn
 from edgezero_spin.manifest.errors import tell_problems
 from edgezero_spin.manifest.toml_file import parse_toml, read_text
 
-__all__ = ["ComponentUnknownError", "SpinProject", "discover_component", "spin_manifest_path"]
-
-_ADAPTER = "spin"
+__all__ = ["ComponentUnknownError", "SpinProject", "discover_component"]
 
 
+@attrs.frozen
 class ComponentUnknownError(ProjectError):
     """It cannot be told which component of ``spin.toml`` an app is.
 
@@ -31,10 +30,8 @@ class ComponentUnknownError(ProjectError):
         remedy: What to change, as a sentence.
     """
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        super().__init__(reason, remedy)
-        self.reason = reason
-        self.remedy = remedy
+    reason: str
+    remedy: str = ""
 
     def __str__(self) -> str:
         return f"{self.reason}. {self.remedy}" if self.remedy else self.reason
@@ -61,21 +58,6 @@ class SpinProject:
         return self.path.parent
 
 
-def spin_manifest_path(manifest: AppManifest) -> Path:
-    """Return where the app's ``spin.toml`` is.
-
-    Raises:
-        ComponentUnknownError: ``edgezero.toml`` does not say.
-    """
-    adapter = manifest.adapter(_ADAPTER)
-    if adapter is None or adapter.manifest is None:
-        raise ComponentUnknownError(
-            f"{manifest.path}: [adapters.spin.adapter].manifest is not set",
-            'Name the app\'s spin.toml: manifest = "spin.toml".',
-        )
-    return manifest.root / adapter.manifest
-
-
 def discover_component(manifest: AppManifest) -> SpinProject:
     """Return the app's ``spin.toml`` and component.
 
@@ -83,7 +65,13 @@ def discover_component(manifest: AppManifest) -> SpinProject:
         ComponentUnknownError: There is no ``spin.toml`` that can be read, it has no
             component, or it is not clear which one is meant.
     """
-    path = spin_manifest_path(manifest)
+    adapter = manifest.adapter("spin")
+    if adapter is None or adapter.manifest is None:
+        raise ComponentUnknownError(
+            f"{manifest.path}: [adapters.spin.adapter].manifest is not set",
+            'Name the app\'s spin.toml: manifest = "spin.toml".',
+        )
+    path = manifest.root / adapter.manifest
     root = _read(path)
     components = root.get("component")
     ids = tuple(components) if isinstance(components, Mapping) else ()
@@ -92,8 +80,7 @@ def discover_component(manifest: AppManifest) -> SpinProject:
             f"{path}: no [component.*] declarations found",
             "Declare the app's component there, as manifest version 2 does.",
         )
-    adapter = manifest.adapter(_ADAPTER)
-    selector = None if adapter is None else adapter.component
+    selector = adapter.component
     known = ", ".join(ids)
     if selector is not None and selector not in ids:
         raise ComponentUnknownError(

@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.environment import EnvironmentLayer
-from edgezero_spin.errors import ManifestError, ProjectError
+from edgezero_spin.errors import ManifestError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.runtime_config import RUNTIME_CONFIG, RuntimeConfig, load_runtime_config
 from edgezero_spin.manifest.spin import ManifestComponent, SpinManifest
@@ -30,10 +30,10 @@ from edgezero_spin.project.doctor_report import DoctorFinding, DoctorFix, fine, 
 from edgezero_spin.project.files import replace_file
 from edgezero_spin.project.inspection import InspectionError, inspect_component
 from edgezero_spin.project.last_build import note_last_build
-from edgezero_spin.project.provision import DATA_FILE, missing_store_tables, provision
+from edgezero_spin.project.provision import DATA_FILE, missing_tables, provision
 from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
-from edgezero_spin.project.toml_edit import TomlEditError, insert_text
+from edgezero_spin.project.toml_edit import editing, insert_text
 from edgezero_spin.project.world import TRIGGER_EXPORTS
 
 __all__ = ["examine_app", "examine_spin"]
@@ -127,7 +127,7 @@ def examine_spin(
         label for component in manifest.components.values() for label in component.key_value_stores
     )
     for label in labels:
-        for lacking in missing_store_tables(path, (label,)):
+        for lacking in missing_tables(path, [label]):
             what, _, remedy = lacking.partition(". Add:\n")
             yield problem(what, f"Add:\n{remedy}", _stanza_fix(path, label))
     yield from _variables(manifest, config, environ)
@@ -142,11 +142,9 @@ def _stanza_fix(path: Path, label: str) -> DoctorFix:
 
 def _path_fix(path: Path, label: str) -> DoctorFix:
     def apply() -> None:
-        try:
+        with editing(path):
             text = path.read_bytes().decode("utf-8")
             edited = insert_text(text, ("key_value_store", label), "path", DATA_FILE)
-        except (TomlEditError, OSError, UnicodeDecodeError) as error:
-            raise ProjectError(f"{path}: {error}") from error
         replace_file(path, edited.encode("utf-8"))
 
     return DoctorFix(f"keep the store `{label}` in {DATA_FILE}, in {path}", apply)

@@ -1,7 +1,8 @@
 """Inspection of a component: imports, exports, tools and sizes.
 
-In: a component file, from any tool chain. Out: an ``Inspection``. The binary is read
-section by section; nothing is compiled and nothing runs.
+In: a component file, from any tool chain, or a core module that is adapted when it is loaded.
+Out: an ``Inspection``. The binary is read section by section; nothing is compiled and nothing
+runs.
 
 Source: the component model's binary format (``design/mvp/Binary.md`` of
 WebAssembly/component-model), the producers section of the tool conventions.
@@ -17,6 +18,16 @@ import attrs
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.world import INTERFACES, SPIN_FOR, Need, Wasi, oldest_spin, world_name
 from edgezero_spin.wasm.binary import COMPONENT, MODULE, number_at, sections, text_at
+from edgezero_spin.wasm.component.core_guest import read_core_guest
+from edgezero_spin.wasm.component.errors import WasmError
+from edgezero_spin.wasm.component.linked import (
+    HostResource,
+    ImportedFunction,
+    LinkedComponent,
+    LoweredFunction,
+    ResourceFunction,
+)
+from edgezero_spin.wasm.component.linking import link
 
 __all__ = [
     "InspectedPart",
@@ -37,6 +48,7 @@ CANDIDATE = "@0.3.0-rc"
 SPIN_FOR_CANDIDATE = "4.0"
 
 
+@attrs.frozen
 class InspectionError(ProjectError):
     """A file is not a component that can be read.
 
@@ -45,10 +57,8 @@ class InspectionError(ProjectError):
         problem: What is wrong with it.
     """
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(path, problem)
-        self.path = path
-        self.problem = problem
+    path: Path
+    problem: str
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"
@@ -119,15 +129,20 @@ def inspect_component(path: Path) -> Inspection:
         raise InspectionError(
             path, f"cannot be read ({error.strerror}); build the component first"
         ) from error
-    if data.startswith(MODULE):
-        raise InspectionError(
-            path, "is a core wasm module, not a component; `wasm-tools component new` wraps it"
-        )
-    if not data.startswith(COMPONENT):
+    if not data.startswith((COMPONENT, MODULE)):
         raise InspectionError(path, "is not a component; point to the file that the build made")
     reading = _Reading()
     try:
-        reading.component(data, 0, len(data))
+        if data.startswith(MODULE):
+            reading.guest(data)
+        else:
+            reading.component(data, 0, len(data))
+    except WasmError as error:
+        raise InspectionError(
+            path,
+            f"is a core wasm module, not a component, and cannot be adapted: {error.reason}; "
+            "build it as a component, or wrap it with `wasm-tools component new`",
+        ) from error
     except (IndexError, UnicodeDecodeError, ValueError) as error:
         raise InspectionError(path, f"is damaged: {error}") from error
     imports = tuple(sorted(reading.imports))
@@ -230,6 +245,12 @@ class _Reading:
         self.other = 0
         self.modules = 0
 
+    def guest(self, data: bytes) -> None:
+        linked = link(read_core_guest(data))
+        self.imports |= set(_interfaces_used(linked))
+        self.exports |= set(linked.exports)
+        self.module(data, 0, len(data))
+
     def component(self, data: bytes, at: int, end: int, depth: int = 0) -> None:
         if depth > MAX_DEPTH:
             raise ValueError(f"more than {MAX_DEPTH} components are nested in each other")
@@ -280,6 +301,19 @@ class _Reading:
                 name, at = text_at(data, at)
                 version, at = text_at(data, at)
                 self.producers.setdefault(field, {})[name] = version
+
+
+def _interfaces_used(linked: LinkedComponent) -> Iterator[str]:
+    """Yield what the functions and resources that core modules import are of."""
+    for core in linked.core_instances:
+        for imported in core.imports:
+            match imported.source:
+                case LoweredFunction(_, ImportedFunction(path)):
+                    yield path[0]
+                case ResourceFunction(_, _, resource):
+                    owner = linked.resources[resource]
+                    if isinstance(owner, HostResource):
+                        yield owner.path[0]
 
 
 def _names(data: bytes, at: int, end: int, *, exports: bool) -> Iterator[str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APP_MANIFEST",
+    "NOT_SEARCHED",
     "SPIN_MANIFEST",
     "find_app_manifest",
     "find_spin_manifest",
@@ -23,7 +24,8 @@ SPIN_MANIFEST = "spin.toml"
 _MOST_PARENTS = 20
 _MOST_LEVELS = 8
 _MOST_FOLDERS = 5000
-_NOT_OURS = frozenset({"node_modules", "target", "__pycache__", "venv"})
+NOT_SEARCHED = frozenset({"node_modules", "target", "__pycache__", "venv"})
+"""Folders in which nothing of a project is looked for."""
 
 
 def find_app_manifest(start: Path | None = None) -> Path | None:
@@ -125,7 +127,7 @@ def _nearest_below(start: Path) -> list[Path]:
             inner
             for folder in level
             for inner in _folders(folder)
-            if not inner.name.startswith(".") and inner.name not in _NOT_OURS
+            if not inner.name.startswith(".") and inner.name not in NOT_SEARCHED
         )
         found = [folder / SPIN_MANIFEST for folder in level if (folder / SPIN_MANIFEST).is_file()]
         if found or not level or len(level) > _MOST_FOLDERS:

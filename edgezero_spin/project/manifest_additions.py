@@ -15,7 +15,7 @@ import attrs
 from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest.spin import parse_spin_manifest
 from edgezero_spin.project.template_manifest import ProjectTemplate, SnippetKind
-from edgezero_spin.project.toml_edit import TomlEditError, parse_document
+from edgezero_spin.project.toml_edit import editing, parse_document
 from edgezero_spin.project.toml_merge import append_tables, merge_into_table
 
 __all__ = ["SpinText", "read_spin_text"]
@@ -67,15 +67,13 @@ class SpinText:
                 comes out is not a manifest for Spin.
         """
         text = self.text
-        try:
+        with editing(self.path):
             for kind, snippet in snippets.items():
                 if kind == "variables":
                     text = merge_into_table(text, "variables", snippet)
                 else:
                     text = append_tables(text, snippet)
             added = SpinText(self.path, text, parse_document(text))
-        except TomlEditError as error:
-            raise ProjectError(f"{self.path}: {error}") from error
         self._check_routes(added)
         if self._loads():
             try:
@@ -119,12 +117,6 @@ def read_spin_text(path: Path) -> SpinText:
     Raises:
         ProjectError: It cannot be read, or is not TOML.
     """
-    try:
+    with editing(path):
         text = path.read_bytes().decode("utf-8")
         return SpinText(path, text, parse_document(text))
-    except TomlEditError as error:
-        raise ProjectError(f"{path}: {error}") from error
-    except UnicodeError as error:
-        raise ProjectError(f"{path}: text that is not UTF-8 cannot be edited: {error}") from error
-    except OSError as error:
-        raise ProjectError(f"failed to read {path}: {error.strerror or error}") from error

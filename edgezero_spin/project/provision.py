@@ -12,7 +12,7 @@ too, of ``sqlite_databases``.
 Source: contract edgezero.md, PRV-2 to PRV-14; spin-host.md, KV-41 and KV-42.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,15 +35,15 @@ from edgezero_spin.project.config_checks import (
 )
 from edgezero_spin.project.discovery import discover_component
 from edgezero_spin.project.files import replace_file
-from edgezero_spin.project.store_labels import KEY, SQLITE_KEY, LabelEditError, add_label, has_label
+from edgezero_spin.project.store_labels import KEY, SQLITE_KEY, add_label, has_label
+from edgezero_spin.project.toml_edit import editing
 
 __all__ = [
     "DATA_FILE",
     "Provisioned",
     "SecretToDeclare",
     "StoreLabel",
-    "missing_database_tables",
-    "missing_store_tables",
+    "missing_tables",
     "provision",
 ]
 
@@ -175,58 +175,46 @@ def provision(
         servers=tuple(_servers(manifest, environment, found.path, found.component_id)),
         notices=(
             *hyphenated_ids(manifest),
-            *missing_store_tables(
+            *missing_tables(
                 found.root / RUNTIME_CONFIG,
-                tuple(store.label for store in labels if store.kind != "SQLite"),
-            ),
-            *missing_database_tables(
-                found.root / RUNTIME_CONFIG,
-                tuple(store.label for store in labels if store.kind == "SQLite"),
+                [store.label for store in labels if store.kind != "SQLite"],
+                [store.label for store in labels if store.kind == "SQLite"],
             ),
         ),
         edited=edited,
     )
 
 
-def missing_store_tables(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a remark on each label for which a runtime configuration has no stanza.
+def missing_tables(
+    path: Path, stores: Iterable[str], databases: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Return a remark on each label for which a runtime configuration has no table.
 
     Args:
         path: The ``runtime-config.toml``, which need not be there.
-        labels: The labels in use. ``default`` needs none.
+        stores: Labels of key-value stores in use. ``default`` needs none, nor does it below.
+        databases: Labels of SQLite databases in use.
     """
-    needed = [label for label in labels if label != _ALWAYS_THERE]
-    if not needed:
-        return ()
-    try:
-        known = load_runtime_config(path).key_value_stores if path.exists() else {}
-    except ManifestError as error:
-        return (str(error),)
+    needed = [
+        *(("key_value_store", label, DATA_FILE) for label in stores),
+        *(("sqlite_database", label, f".spin/{label}.db") for label in databases),
+    ]
+    needed = [each for each in needed if each[1] != _ALWAYS_THERE]
+    known: dict[str, Collection[str]] = {"key_value_store": (), "sqlite_database": ()}
+    if needed and path.exists():
+        try:
+            config = load_runtime_config(path)
+        except ManifestError as error:
+            return (str(error),)
+        known = {
+            "key_value_store": config.key_value_stores,
+            "sqlite_database": config.sqlite_databases,
+        }
     return tuple(
-        f"{path} has no [key_value_store.{label}], so `spin up` would not start. Add:\n"
-        f'    [key_value_store.{label}]\n    type = "spin"\n    path = "{DATA_FILE}"'
-        for label in needed
-        if label not in known
-    )
-
-
-def missing_database_tables(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a remark on each SQLite label for which a runtime configuration has no stanza.
-
-    Args:
-        path: The ``runtime-config.toml``, which need not be there.
-        labels: The labels in use. ``default`` needs none.
-    """
-    try:
-        known = load_runtime_config(path).sqlite_databases if path.exists() else {}
-    except ManifestError:
-        # Told with the stores.
-        return ()
-    return tuple(
-        f"{path} has no [sqlite_database.{label}], so `spin up` would not start. Add:\n"
-        f'    [sqlite_database.{label}]\n    type = "spin"\n    path = ".spin/{label}.db"'
-        for label in labels
-        if label != _ALWAYS_THERE and label not in known
+        f"{path} has no [{kind}.{label}], so `spin up` would not start. Add:\n"
+        f'    [{kind}.{label}]\n    type = "spin"\n    path = "{file}"'
+        for kind, label, file in needed
+        if label not in known[kind]
     )
 
 
@@ -284,21 +272,15 @@ def _with_labels(
     wanted = _wanted(manifest, environment)
     if not wanted:
         return (), None
-    try:
+    labels = []
+    with editing(path):
         before = text = path.read_bytes().decode("utf-8")
-        labels = []
         for kind, id, label in wanted:
             key = SQLITE_KEY if kind == "SQLite" else KEY
             present = has_label(text, component_id, label, key)
             text = add_label(text, component_id, label, key)
             labels.append(StoreLabel(kind=kind, id=id, label=label, present=present))
-        return tuple(labels), None if text == before else text.encode("utf-8")
-    except LabelEditError as error:
-        raise ProjectError(f"{path}: {error}") from error
-    except UnicodeError as error:
-        raise ProjectError(f"{path}: text that is not UTF-8 cannot be edited: {error}") from error
-    except OSError as error:
-        raise ProjectError(f"failed to read {path}: {error.strerror or error}") from error
+    return tuple(labels), None if text == before else text.encode("utf-8")
 
 
 def _ids(declared: Any) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from edgezero_spin.errors import ProjectError
 
-__all__ = ["is_baggage", "stage"]
+__all__ = ["is_excluded", "stage"]
 
 
-def is_baggage(path: Path) -> bool:
+def is_excluded(path: Path) -> bool:
     """Whether a file or folder is nothing that an app imports or reads."""
     if path.name.startswith(".") or not _is_utf8(path.name):
         return True
@@ -53,7 +53,7 @@ def _stage(folder: Path, target: Path, above: frozenset[Path]) -> None:
         target.mkdir()
         entries = sorted(folder.iterdir())
         for path in entries:
-            if is_baggage(path):
+            if is_excluded(path):
                 continue
             if path.is_dir():
                 _stage(path, target / path.name, above | {real})

@@ -7,12 +7,11 @@ Source: contract spin-host.md, MAN-42; the second is our own.
 """
 
 import os
-import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgezero_spin.manifest.spin import ManifestComponent
-from edgezero_spin.manifest.spin.schema import Build
+from edgezero_spin.project.app_targets import compiles_app
 from edgezero_spin.project.watched_files import files_of_pattern
 
 __all__ = ["stale_source"]
@@ -30,25 +29,18 @@ def stale_source(base: Path, component: ManifestComponent) -> Path | None:
     wasm = base / component.source
     built = wasm.stat().st_mtime_ns
     folder = base / (build.workdir or "")
-    for source in _sources(folder, build):
+    for source in _sources(folder, component, build.watch):
         if source.is_file() and source != wasm and source.stat().st_mtime_ns > built:
             return source
     return None
 
 
-def _sources(folder: Path, build: Build) -> Iterator[Path]:
-    if build.watch:
-        for pattern in build.watch:
+def _sources(folder: Path, component: ManifestComponent, watch: Iterable[str]) -> Iterator[Path]:
+    if watch:
+        for pattern in watch:
             yield from files_of_pattern(pattern, folder)
-    elif any(_compiles_an_app(command) for command in build.command):
+    elif compiles_app(component):
         yield from _modules(folder)
-
-
-def _compiles_an_app(command: str) -> bool:
-    try:
-        return "componentize" in shlex.split(command)
-    except ValueError:
-        return False
 
 
 def _modules(folder: Path) -> Iterator[Path]:

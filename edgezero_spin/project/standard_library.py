@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgezero_spin import bundle
+from edgezero_spin.errors import ProjectError
+from edgezero_spin.project.files import replace_file
 
 __all__ = ["ENTRY_MODULE", "ENTRY_TEXT", "kept_library"]
 
@@ -62,7 +64,7 @@ def kept_library(release: str, make: Callable[[Path], None]) -> bytes:
             make(folder)
             data = (folder / "standard-library").read_bytes()
         # Without a cache the next build makes it again.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ProjectError):
             _keep(path, data)
     return data
 
@@ -82,9 +84,7 @@ def _keep(path: Path, data: bytes) -> None:
     """Write the archive at its path, whole or not at all, instead of those of before."""
     for old in path.parent.glob("[!.]*"):
         old.unlink()
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    partial.replace(path)
+    replace_file(path, data)
 
 
 def _cache_folder() -> Path:

@@ -6,38 +6,19 @@ same text when it was there. Every other byte stays as it is; see ``toml_edit``.
 Source: contract edgezero.md, PRV-3 to PRV-5 and PRV-14.
 """
 
-import attrs
-
-from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.toml_edit import TomlEditError, append_item, parse_document
 
-__all__ = ["KEY", "SQLITE_KEY", "LabelEditError", "add_label", "has_label"]
+__all__ = ["KEY", "SQLITE_KEY", "add_label", "has_label"]
 
 KEY = "key_value_stores"
 SQLITE_KEY = "sqlite_databases"
-
-
-@attrs.frozen
-class LabelEditError(ProjectError):
-    """A label cannot be added to the text of a manifest.
-
-    Attributes:
-        component_id: The component that should have got it.
-        reason: Why not.
-    """
-
-    component_id: str
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason
 
 
 def has_label(text: str, component_id: str, label: str, key: str = KEY) -> bool:
     """Whether a component lists a label already.
 
     Raises:
-        LabelEditError: The text, the component or its list is not what it should be.
+        TomlEditError: The text, the component or its list is not what it should be.
     """
     return label in _labels(text, component_id, key)
 
@@ -52,32 +33,28 @@ def add_label(text: str, component_id: str, label: str, key: str = KEY) -> str:
         key: The list.
 
     Raises:
-        LabelEditError: The component is not declared or not a table, its list is not a
+        TomlEditError: The component is not declared or not a table, its list is not a
             list of strings, or the text is written in a way that cannot be edited safely.
     """
     if has_label(text, component_id, label, key):
         return text
     try:
         return append_item(text, ("component", component_id), key, label)
-    except TomlEditError as err:
-        raise LabelEditError(component_id, f"[component.{component_id}]: {err}") from err
+    except TomlEditError as error:
+        raise TomlEditError(f"[component.{component_id}]: {error}") from error
 
 
 def _labels(text: str, component_id: str, key: str) -> list[str]:
-    try:
-        components = parse_document(text).get("component")
-    except TomlEditError as err:
-        raise LabelEditError(component_id, str(err)) from None
+    place = f"[component.{component_id}]"
+    components = parse_document(text).get("component")
     if not isinstance(components, dict) or component_id not in components:
-        raise LabelEditError(component_id, f"[component.{component_id}] is not declared")
+        raise TomlEditError(f"{place} is not declared")
     component = components[component_id]
     if not isinstance(component, dict):
-        raise LabelEditError(component_id, f"[component.{component_id}] is not a table")
+        raise TomlEditError(f"{place} is not a table")
     labels = component.get(key, [])
     if not isinstance(labels, list) or any(isinstance(item, dict) for item in labels):
-        reason = f"[component.{component_id}]: {key} is not an array"
-        raise LabelEditError(component_id, reason)
+        raise TomlEditError(f"{place}: {key} is not an array")
     if not all(isinstance(item, str) for item in labels):
-        reason = f"[component.{component_id}]: {key} holds something that is not a string"
-        raise LabelEditError(component_id, reason)
+        raise TomlEditError(f"{place}: {key} holds something that is not a string")
     return labels

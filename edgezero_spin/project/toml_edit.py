@@ -12,7 +12,9 @@ Files are not touched here.
 Source: TOML 1.0; contract edgezero.md, PRV-5.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -23,7 +25,14 @@ from edgezero_spin.manifest.keys import join_key
 from edgezero_spin.project.toml_positions import TomlEntry, TomlSection, TomlValue, scan_toml
 from edgezero_spin.project.toml_writing import inline_toml
 
-__all__ = ["TomlEditError", "append_item", "insert_text", "insert_value", "parse_document"]
+__all__ = [
+    "TomlEditError",
+    "append_item",
+    "editing",
+    "insert_text",
+    "insert_value",
+    "parse_document",
+]
 
 TablePath = tuple[str, ...]
 
@@ -43,6 +52,23 @@ class TomlEditError(ProjectError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+@contextlib.contextmanager
+def editing(path: Path) -> Iterator[None]:
+    """Name a file in what is said of its text.
+
+    Raises:
+        ProjectError: It cannot be read, is not UTF-8, or cannot be edited.
+    """
+    try:
+        yield
+    except TomlEditError as error:
+        raise ProjectError(f"{path}: {error}") from error
+    except UnicodeError as error:
+        raise ProjectError(f"{path}: text that is not UTF-8 cannot be edited: {error}") from error
+    except OSError as error:
+        raise ProjectError(f"failed to read {path}: {error.strerror or error}") from error
 
 
 def parse_document(text: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from edgezero_spin.manifest.spin import (
     ManifestComponent,
     SpinManifest,
 )
+from edgezero_spin.manifest.spin.file_mounts import character_class
+from edgezero_spin.project.locate import NOT_SEARCHED
 
 __all__ = [
     "Signature",
@@ -36,7 +38,6 @@ Snapshot = Mapping[str, Signature]
 """Path to signature; what is not there has no entry."""
 
 _MAGIC = re.compile(r"[*?\[]")
-_NOT_SEARCHED = frozenset({"node_modules", "target", "__pycache__", "venv"})
 
 
 @attrs.frozen
@@ -58,7 +59,7 @@ class _Files:
         for folder, inner, names in os.walk(self.root):
             # What a pattern does not name outright is not looked for in there.
             inner[:] = [
-                name for name in inner if not name.startswith(".") and name not in _NOT_SEARCHED
+                name for name in inner if not name.startswith(".") and name not in NOT_SEARCHED
             ]
             for name in names:
                 path = os.path.join(folder, name)  # noqa: PTH118 - many paths, quickly
@@ -182,26 +183,13 @@ def _regex_of(glob: str) -> str:
             continue
         letter = glob[index]
         index += 1
-        end = glob.find("]", index + 1)
-        if letter == "[" and end > 0:
-            regex += _class_of(glob[index:end])
-            index = end + 1
+        if letter == "[" and (found := character_class(glob, index)):
+            letters, index = found
+            # It never means a slash.
+            regex += f"(?!/){letters}"
         else:
             regex += {"*": "[^/]*", "?": "[^/]"}.get(letter, re.escape(letter))
     return regex
-
-
-def _class_of(inside: str) -> str:
-    """Translate what stands in brackets, which never means a slash."""
-    negated = inside.startswith("!")
-    escaped = re.sub(r"[^-\w]", r"\\\g<0>", inside[negated:])
-    letters = f"[{'^' if negated else ''}{escaped}]"
-    try:
-        re.compile(letters)
-    except re.error:
-        # Without letters, or with a range that ends before it begins.
-        letters = "." if negated else "(?!)"
-    return f"(?!/){letters}"
 
 
 def _nearest_folder(path: Path) -> Path:

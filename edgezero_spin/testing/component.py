@@ -30,7 +30,7 @@ from edgezero_spin.testing.sources import check_fresh, component_files, state_of
 from edgezero_spin.testing.store_control import StoreControl
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.factors.variables import VariableResolver
+    from edgezero_spin.host.factors.variables.resolver import VariableResolver
 
 __all__ = ["ComponentClient"]
 

@@ -19,6 +19,8 @@ Every message names what was wrong, where, and what to write instead.
 from collections.abc import Iterable
 from pathlib import Path
 
+import attrs
+
 from edgezero_spin.errors import EdgeZeroError
 
 __all__ = [
@@ -39,6 +41,7 @@ class KitError(EdgeZeroError):
     """A test asks the kit for what cannot be, or its application gave no answer."""
 
 
+@attrs.frozen
 class PreloadError(KitError):
     """A store or a variable was given a value of a kind that it cannot hold.
 
@@ -47,10 +50,8 @@ class PreloadError(KitError):
         problem: What is wrong with it and what would do.
     """
 
-    def __init__(self, place: str, problem: str) -> None:
-        super().__init__(place, problem)
-        self.place = place
-        self.problem = problem
+    place: str
+    problem: str
 
     def __str__(self) -> str:
         return f"{self.place}: {self.problem}"
@@ -100,6 +101,7 @@ class UnknownVariableError(KitError):
         return f"no variable is called {self.name!r} (there are: {offer}); {self.remedy}"
 
 
+@attrs.frozen
 class NoAnswerError(KitError):
     """A request was not answered before the deadline.
 
@@ -109,11 +111,9 @@ class NoAnswerError(KitError):
         where: Where the handler was at that moment; may be empty.
     """
 
-    def __init__(self, request: str, deadline_s: float, where: str = "") -> None:
-        super().__init__(request, deadline_s, where)
-        self.request = request
-        self.deadline_s = deadline_s
-        self.where = where
+    request: str
+    deadline_s: float
+    where: str = ""
 
     def __str__(self) -> str:
         place = f"\nIt was here:\n{self.where}" if self.where else ""
@@ -123,6 +123,7 @@ class NoAnswerError(KitError):
         )
 
 
+@attrs.frozen
 class StatusError(KitError):
     """``raise_for_status()`` found another status than 200 to 299.
 
@@ -132,17 +133,16 @@ class StatusError(KitError):
         content: The beginning of the body; ``None`` where it was not read.
     """
 
-    def __init__(self, request: str, status: int, content: bytes | None = None) -> None:
-        super().__init__(request, status, content)
-        self.request = request
-        self.status = status
-        self.content = content
+    request: str
+    status: int
+    content: bytes | None = None
 
     def __str__(self) -> str:
         shown = "" if not self.content else f": {self.content.decode('utf-8', 'replace')!r}"
         return f"{self.request} answered {self.status}{shown}"
 
 
+@attrs.frozen
 class BrokenBodyError(KitError):
     """The body of a response broke off: what was read of it is not whole.
 
@@ -151,15 +151,14 @@ class BrokenBodyError(KitError):
         reason: Why.
     """
 
-    def __init__(self, request: str, reason: str) -> None:
-        super().__init__(request, reason)
-        self.request = request
-        self.reason = reason
+    request: str
+    reason: str
 
     def __str__(self) -> str:
         return f"the body of the answer to {self.request} broke off: {self.reason}"
 
 
+@attrs.frozen
 class MissingComponentError(KitError):
     """The component to test is not there.
 
@@ -168,15 +167,14 @@ class MissingComponentError(KitError):
         remedy: What makes it.
     """
 
-    def __init__(self, path: Path, remedy: str) -> None:
-        super().__init__(path, remedy)
-        self.path = path
-        self.remedy = remedy
+    path: Path
+    remedy: str
 
     def __str__(self) -> str:
         return f"there is no component at {self.path}; {self.remedy}"
 
 
+@attrs.frozen
 class StaleComponentError(KitError):
     """The component is older than a source that it is built from.
 
@@ -186,11 +184,9 @@ class StaleComponentError(KitError):
         remedy: What builds it anew.
     """
 
-    def __init__(self, path: Path, source: Path, remedy: str) -> None:
-        super().__init__(path, source, remedy)
-        self.path = path
-        self.source = source
-        self.remedy = remedy
+    path: Path
+    source: Path
+    remedy: str
 
     def __str__(self) -> str:
         return (
@@ -198,6 +194,7 @@ class StaleComponentError(KitError):
         )
 
 
+@attrs.frozen
 class BudgetError(KitError, AssertionError):
     """A test used more instructions than its mark allows.
 
@@ -206,10 +203,8 @@ class BudgetError(KitError, AssertionError):
         allowed: What ``@pytest.mark.spin_fuel(max=...)`` says.
     """
 
-    def __init__(self, used: int, allowed: int) -> None:
-        super().__init__(used, allowed)
-        self.used = used
-        self.allowed = allowed
+    used: int
+    allowed: int
 
     def __str__(self) -> str:
         over = self.used - self.allowed

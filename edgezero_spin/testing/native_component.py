@@ -7,13 +7,18 @@ Source: contract spin-host.md, KV-1, VAR-1 to VAR-11, NET-1 to NET-12.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
 
 from edgezero_spin.core.app import App
 from edgezero_spin.core.event_handlers import AppEvent, NoEventHandlerError, report_failure
+from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.sources import MemorySource
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
+from edgezero_spin.stores.declaration import DatabaseKind
 from edgezero_spin.stores.memory import MemorySecrets
 from edgezero_spin.stores.opening import open_on_platform
 from edgezero_spin.testing.databases import DatabaseViews
@@ -21,7 +26,6 @@ from edgezero_spin.testing.grants import AppGrants, ComponentGrants
 from edgezero_spin.testing.native_databases import NativeDatabases
 from edgezero_spin.testing.native_messages import (
     NativeAnswer,
-    NativeSource,
     as_a_host_takes_it,
     no_work,
 )
@@ -71,7 +75,7 @@ class NativeComponent:
         self.environment = env
         self._variables = variables
         templates = {} if own is None else own.variables
-        held = _Secrets(stores, secrets, templates, grants, variables)
+        held = _Secrets(stores, MemorySecrets(secrets), templates, grants, variables)
         self.databases = NativeDatabases(
             own, grants, views=databases, stores=stores, variables=variables
         )
@@ -94,10 +98,11 @@ class NativeComponent:
             headers: What the app sees of the header.
             transport: Carries what the app sends.
         """
-        source = MemorySource(request.method, request.target, (), request.body, request.trailers)
+        seen = Headers.received(headers)
+        source = MemorySource(request.method, request.target, seen, request.body, request.trailers)
         source.scheme = request.scheme
         source.authority = request.authority
-        asked = Request(NativeSource(source, headers))
+        asked = Request(source)
         # An app that brings a transport of its own keeps it.
         asked._transport = transport
         response = await self.app.handle(
@@ -126,22 +131,15 @@ class NativeComponent:
         return None
 
 
+@attrs.frozen
 class _Secrets:
     """Variables: those that the test set, then those of the manifest's templates."""
 
-    def __init__(
-        self,
-        stores: StoreControl,
-        values: Mapping[str, str],
-        templates: Mapping[str, str],
-        grants: AppGrants | None,
-        variables: Mapping[str, str],
-    ) -> None:
-        self._stores = stores
-        self._memory = MemorySecrets(values)
-        self._templates = templates
-        self._grants = grants
-        self._variables = variables
+    _stores: StoreControl
+    _memory: MemorySecrets
+    _templates: Mapping[str, str]
+    _grants: AppGrants | None
+    _variables: Mapping[str, str]
 
     def get(self, name: str) -> str | bytes | None:
         return self._stores.run(StoreCall("secret", "", name), lambda: self._value_of(name))
@@ -153,20 +151,17 @@ class _Secrets:
         return value
 
 
+@attrs.frozen
 class _Platform:
     """The host, as the facades see it."""
 
-    def __init__(
-        self,
-        stores: StoreControl,
-        granted: tuple[str, ...] | None,
-        secrets: _Secrets,
-        databases: NativeDatabases,
-    ) -> None:
-        self.open_database = databases.open_database
-        self._stores = stores
-        self._granted = granted
-        self._secrets = secrets
+    _stores: StoreControl
+    _granted: tuple[str, ...] | None
+    _secrets: _Secrets
+    _databases: NativeDatabases
+
+    async def open_database(self, kind: DatabaseKind, target: str) -> Any:
+        return await self._databases.open_database(kind, target)
 
     def open_key_value(self, label: str) -> KeyValueBackend:
         try:

@@ -6,7 +6,7 @@ What the manifest does not grant is refused as on a host. Without a manifest eve
 Source: contract spin-host.md, DB-1 to DB-4, TEST-30; services.md, sections 1 and 2.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,42 +16,34 @@ from edgezero_spin.stores.databases import DatabaseFailure
 from edgezero_spin.stores.declaration import DatabaseKind
 from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.grants import AppGrants, ComponentGrants
+from edgezero_spin.testing.on_demand import OnDemand
 from edgezero_spin.testing.store_control import StoreControl
 
 if TYPE_CHECKING:
     from edgezero_spin.host.factors.instance import Grants
-    from edgezero_spin.host.factors.sqlite.database import Database
+    from edgezero_spin.host.factors.sqlite.factor import Database
 
 __all__ = ["NativeDatabases"]
 
 
+@attrs.define(eq=False)
 class NativeDatabases:
-    """The ``DatabasePlatform`` of one app under test. ``close`` it."""
+    """The ``DatabasePlatform`` of one app under test. ``close`` it.
 
-    def __init__(
-        self,
-        own: ComponentGrants | None,
-        grants: AppGrants | None,
-        *,
-        views: DatabaseViews,
-        stores: StoreControl,
-        variables: Mapping[str, str],
-    ) -> None:
-        """Open nothing yet.
+    Args:
+        own: What the manifest grants the component; ``None`` without a manifest.
+        app: What the application has; likewise.
+        views: The SQLite databases of the test.
+        stores: Records, and fails on request.
+        variables: Variables of the application, as the test sets them.
+    """
 
-        Args:
-            own: What the manifest grants the component; ``None`` without a manifest.
-            grants: What the application has; likewise.
-            views: The SQLite databases of the test.
-            stores: Records, and fails on request.
-            variables: Variables of the application, as the test sets them.
-        """
-        self._own = own
-        self._app = grants
-        self._views = views
-        self._stores = stores
-        self._variables = variables
-        self._grants: Grants | None = None
+    _own: ComponentGrants | None
+    _app: AppGrants | None
+    _views: DatabaseViews
+    _stores: StoreControl
+    _variables: Mapping[str, str]
+    _grants: "Grants | None" = attrs.field(default=None, init=False)
 
     async def open_database(self, kind: DatabaseKind, target: str) -> Any:
         """Connect; see ``DatabasePlatform``."""
@@ -81,11 +73,17 @@ class NativeDatabases:
         id = "" if self._own is None else self._own.id
         return Grants(
             component_id=id,
-            databases=_Databases(self._own, self._views, self._stores),
+            databases=OnDemand(self._open_recorded, lambda: self._views),
             postgres=PostgresConnections(),
             mysql=ConnectionPools(),
             log=Logs(None).of(id),
         )
+
+    def _open_recorded(self, label: str) -> "Database | None":
+        from edgezero_spin.testing.hosting.databases import open_recorded
+
+        granted = self._views if self._own is None else self._own.databases
+        return open_recorded(label, granted, self._views, self._stores)
 
     def _outbound(self) -> list[str]:
         """Return where the component may connect to, templates filled in."""
@@ -102,31 +100,3 @@ class NativeDatabases:
         if grants is not None:
             grants.postgres.close()
             grants.mysql.close()
-
-
-@attrs.frozen
-class _Databases(Mapping[str, "Database"]):
-    """The SQLite databases that a component may open."""
-
-    _own: ComponentGrants | None
-    _views: DatabaseViews
-    _stores: StoreControl
-
-    def get(self, label: str, default: Any = None) -> Any:
-        """Record that a database is opened; ``None`` for one that is not granted."""
-        from edgezero_spin.testing.hosting.databases import open_recorded
-
-        granted = self._views if self._own is None else self._own.databases
-        return open_recorded(label, granted, self._views, self._stores) or default
-
-    def __getitem__(self, label: str) -> "Database":
-        found: Database | None = self.get(label)
-        if found is None:
-            raise KeyError(label)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._views)
-
-    def __len__(self) -> int:
-        return len(self._views)

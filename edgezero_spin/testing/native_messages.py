@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from edgezero_spin.core.headers import HOST_ONLY
 from edgezero_spin.core.response import Response
-from edgezero_spin.core.sources import MemorySource
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.testing.errors import BrokenBodyError
 from edgezero_spin.testing.request_tasks import RequestTasks
@@ -20,7 +19,6 @@ from edgezero_spin.testing.surroundings import Surroundings
 __all__ = [
     "NativeAnswer",
     "NativeBody",
-    "NativeSource",
     "added_headers",
     "as_a_host_takes_it",
     "kept_headers",
@@ -108,23 +106,6 @@ def promised_length(headers: list[tuple[str, bytes]], method: str) -> int | None
         if name == "content-length" and value.isdigit() and method != "HEAD":
             return int(value)
     return None
-
-
-class NativeSource:
-    """A request whose headers are those that a host hands on."""
-
-    def __init__(self, source: MemorySource, headers: list[tuple[str, bytes]]) -> None:
-        self.method = source.method
-        self.raw_path = source.raw_path
-        self.query = source.query
-        self.scheme = source.scheme
-        self.authority = source.authority
-        self.read = source.read
-        self.trailers = source.trailers
-        self._headers = headers
-
-    def headers(self) -> list[tuple[str, bytes]]:
-        return self._headers
 
 
 def no_work() -> None:

@@ -5,7 +5,7 @@ then ``iter_bytes()`` (or ``aiter_bytes()``) gives the body as the application m
 """
 
 import codecs
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Protocol, Self, TypeVar, overload
@@ -17,9 +17,10 @@ from edgezero_spin.core.response_status import ResponseStatus
 from edgezero_spin.stores.json_values import JsonValueError, decode
 from edgezero_spin.stores.structuring import structure
 from edgezero_spin.testing.errors import KitError, StatusError
+from edgezero_spin.testing.portal import Portal
 from edgezero_spin.testing.store_log import StoreLog
 
-__all__ = ["BodySource", "ClientResponse", "Recorded", "StepRunner", "Usage"]
+__all__ = ["BodySource", "ClientResponse", "Recorded", "Usage"]
 
 # pytest shows a failure where the test made it happen, not here.
 __tracebackhide__ = True
@@ -59,16 +60,6 @@ class BodySource(Protocol):
 
     async def aclose(self) -> None:
         """Say that no more is wanted. Twice is harmless."""
-
-
-class StepRunner(Protocol):
-    """Runs a step of reading a body; see ``Portal``."""
-
-    def call(self, coroutine: Coroutine[Any, Any, Any], what: str) -> Any:
-        """Run a coroutine to its end."""
-
-    def acall(self, coroutine: Coroutine[Any, Any, Any], what: str) -> Awaitable[Any]:
-        """The same for a caller with an event loop."""
 
 
 class Recorded:
@@ -116,7 +107,7 @@ class ClientResponse(Recorded, ResponseStatus):
         headers: list[tuple[str, bytes]],
         *,
         source: BodySource,
-        runner: StepRunner,
+        runner: Portal,
         calls: Callable[[], StoreLog],
         output: Callable[[], tuple[bytes, bytes]],
     ) -> None:
@@ -212,8 +203,7 @@ class ClientResponse(Recorded, ResponseStatus):
 
     def read(self) -> bytes:
         """Read what is left of a streamed body and return all of it."""
-        content: bytes = self._runner.call(self.aread(), self.request)
-        return content
+        return self._runner.call(self.aread(), self.request)
 
     async def aread(self) -> bytes:
         """``read`` on the client's own loop."""

@@ -9,7 +9,7 @@ import pytest
 from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
+from edgezero_spin.host.factors.wasi.http.inbound import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.component_loading import load_component
 from edgezero_spin.host.runtime.engine import EngineSettings, make_engine

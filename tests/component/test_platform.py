@@ -15,8 +15,8 @@ from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.component_loading import load_component
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine

@@ -1,8 +1,11 @@
 """Components of other kits: compiled with those kits, in folders of their own."""
 
 import importlib.util
+import os
+import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import attr
@@ -11,11 +14,12 @@ import cattr
 import cattrs
 
 import edgezero_spin
-from benchmarks.peers import build_spin_sdk, install_packages
+from benchmarks.peers import PeerMissingError, build_spin_sdk, install_packages
 
 __all__ = [
     "build_javascript",
     "build_javascript_by_sdk",
+    "build_rust",
     "build_spin_sdk",
     "build_spin_sdk_with_stores",
 ]
@@ -43,6 +47,58 @@ def build_javascript_by_sdk(guest: Path, folder: Path) -> Path:
     """
     _bundle(guest, folder)
     return _j2w(folder, _J2W_OF_SDK, "--trigger-type", "spin-http")
+
+
+def build_rust(
+    guest: Path,
+    folder: Path,
+    release: str | None = None,
+    *,
+    features: Sequence[str] = (),
+    wit: Sequence[str] = (),
+) -> Path:
+    """Compile a crate to a core module; return its path.
+
+    It takes minutes, and is done where ``RUST_SDK`` names a folder for what cargo makes.
+
+    Args:
+        guest: The crate.
+        folder: Where it is built.
+        release: Of Rust's spin-sdk, in the place of the one that the crate names.
+        features: Of the crate.
+        wit: Packages that this library ships, which the crate finds in its folder ``wit``.
+
+    Raises:
+        PeerMissingError: There is no such folder, or no tool chain.
+    """
+    target = os.environ.get("RUST_SDK")
+    if not target or shutil.which("cargo") is None:
+        raise PeerMissingError("needs cargo, and a folder for it: RUST_SDK=/path/to/folder")
+    crate = folder / "crate"
+    shutil.copytree(guest, crate)
+    cargo = crate / "Cargo.toml"
+    wanted = cargo.read_text()
+    if release is not None:
+        wanted = re.sub(r"(?m)^spin-sdk = .*$", f'spin-sdk = "={release}"', wanted)
+    cargo.write_text(wanted, encoding="utf-8")
+    shipped = Path(edgezero_spin.__file__ or "").parent / "wit" / "deps"
+    for package in wit:
+        shutil.copytree(shipped / package, crate / "wit" / "deps" / package)
+        (crate / "wit" / "empty.wit").write_text("package test:empty;\n", encoding="utf-8")
+    argv = ["cargo", "build", "-q", "--release", "--target", "wasm32-wasip1"]
+    with_features = [part for feature in features for part in ("--features", feature)]
+    done = subprocess.run(
+        [*argv, "--target-dir", target, *with_features],
+        cwd=crate,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    name = re.search(r'(?m)^name = "(.*)"$', wanted)
+    assert name is not None, wanted
+    built = Path(target, "wasm32-wasip1", "release", f"{name[1]}.wasm")
+    return Path(shutil.copy(built, folder / "app.wasm"))
 
 
 def _bundle(guest: Path, folder: Path) -> None:

@@ -1,12 +1,14 @@
 """Components that know nothing of this package run on its host, unchanged.
 
 One of spin-sdk 3.4.1 for Python, two of Spin's JavaScript SDK (by its build tools of today
-and by those that 2.0.0 brought itself), one written by hand as text. Each was made by the
-tools of its own world and is served over real HTTP.
+and by those that 2.0.0 brought itself), one written by hand as text, and core modules of Rust's
+spin-sdk 3 to 7 where ``RUST_SDK`` names a folder to build them in. Each was made by the tools of
+its own world and is served over real HTTP; those of Rust by a real Spin, too.
 """
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,23 +20,32 @@ import pytest
 from benchmarks.peers import PeerMissingError
 from edgezero_spin.host.factors.llm.interface import NO_ENGINE
 from edgezero_spin.testing import ComponentClient
+from tests.component.servers import manifest
 from tests.component.upstream import upstream
 from tests.conformance.serving import serving
 from tests.documents import File, read_session
 from tests.foreign.building import (
     build_javascript,
     build_javascript_by_sdk,
+    build_rust,
     build_spin_sdk,
     build_spin_sdk_with_stores,
 )
 from tests.foreign.conftest import Load
 from tests.host.debian_servers import running_mariadb, running_postgres
 from tests.host.redis_server import running_redis
+from tests.spin.programs import find_spin, running
 
 GUESTS = Path(__file__).parent / "guests"
 ROOT = Path(__file__).parent.parent.parent
 PAGE = Path(__file__).parents[2] / "docs" / "spin-sdk.md"
 PYTHON, JAVASCRIPT, JAVASCRIPT_2_0 = "spin-sdk", "JavaScript", "JavaScript 2.0.0"
+RUST_02, RUST_03 = ("3.1.1", "4.0.0", "5.2.0"), ("6.0.0", "7.0.0")
+RUST = [
+    pytest.param(f"Rust {release}{host}", marks=pytest.mark.timeout(900))
+    for release in (*RUST_02, *RUST_03)
+    for host in ("", " on Spin")
+]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +55,7 @@ def target() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module", params=[PYTHON, JAVASCRIPT, JAVASCRIPT_2_0])
+@pytest.fixture(scope="module", params=[PYTHON, JAVASCRIPT, JAVASCRIPT_2_0, *RUST])
 def kit(request: pytest.FixtureRequest) -> str:
     """Whose component is asked."""
     return str(request.param)
@@ -62,10 +73,15 @@ def client(
 ) -> Iterator[httpx.Client]:
     """A client of the kit's component; all of them do the same."""
     folder = tmp_path_factory.mktemp("kit")
+    spin = find_spin() if kit.endswith("on Spin") else None
+    if spin is None and kit.endswith("on Spin"):
+        pytest.skip("needs a Spin")
     try:
         if kit == PYTHON:
             component = folder / "app.wasm"
             build_spin_sdk(GUESTS / "spin_sdk", component)
+        elif kit.startswith("Rust"):
+            component = _rust(kit.split()[1], folder)
         else:
             build = build_javascript if kit == JAVASCRIPT else build_javascript_by_sdk
             component = build(GUESTS / "javascript", folder)
@@ -78,12 +94,20 @@ ai_models = ["llama2-chat"]
 allowed_outbound_hosts = ["{target}", "mysql://db", "postgres://db", "mqtt://db"]
 variables = {{ greeting = "hej" }}
 """
-    with (
-        load(component, grants) as host,
-        serving(host) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as opened,
-    ):
-        yield opened
+    with contextlib.ExitStack() as servers:
+        if spin is not None:
+            path = manifest(component, folder, grants)
+            port = servers.enter_context(running(spin, ["-f", path], folder=folder)).port
+        else:
+            port = servers.enter_context(serving(servers.enter_context(load(component, grants))))
+        yield servers.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60))
+
+
+def _rust(release: str, folder: Path) -> Path:
+    guest = GUESTS / ("rust_sdk" if release in RUST_02 else "rust_sdk_03")
+    # Calls of MySQL are asynchronous from 7 on.
+    features = ["blocking-mysql"] if release == "6.0.0" else []
+    return build_rust(guest, folder, release, features=features)
 
 
 def test_text(client: httpx.Client, name: str) -> None:
@@ -117,6 +141,16 @@ def test_a_store_keeps_what_an_instance_wrote(client: httpx.Client) -> None:
         first + 2,
         first + 3,
     ]
+
+
+def test_bodies_and_keys_are_streamed(client: httpx.Client, kit: str) -> None:
+    """Lines of a task that goes on after the response began, and keys as they come."""
+    # WH-31, SK-5
+    if not kit.startswith("Rust") or kit.split()[1] not in RUST_03:
+        pytest.skip("is not of WASI 0.3")
+    assert client.get("/lines").text == "line 0\nline 1\nline 2\n"
+    client.get("/visits")
+    assert client.get("/keys").json() == ["visits"]
 
 
 def test_a_store_that_is_not_granted_is_refused(client: httpx.Client) -> None:
@@ -205,18 +239,18 @@ environment = { EDGEZERO__STORES__KV__NOTES__NAME = "default" }
 [component.guest.variables]
 password = "hunter2"
 """
-    with contextlib.ExitStack() as running:
+    with contextlib.ExitStack() as servers:
         if guest == "spin_sdk_5_blocking":
-            redis = running.enter_context(running_redis(folder))
-            postgres = running.enter_context(running_postgres())
-            mysql = running.enter_context(running_mariadb())
+            redis = servers.enter_context(running_redis(folder))
+            postgres = servers.enter_context(running_postgres())
+            mysql = servers.enter_context(running_mariadb())
             grants += f"""\
 cache_url = "redis://127.0.0.1:{redis}"
 postgres_url = "postgres://postgres:postgres@127.0.0.1:{postgres}/postgres?sslmode=disable"
 mysql_url = "mysql://spin:spin@127.0.0.1:{mysql}/spin_dev"
 """
-        host = running.enter_context(load(component, grants))
-        port = running.enter_context(serving(host))
+        host = servers.enter_context(load(component, grants))
+        port = servers.enter_context(serving(host))
         base = f"http://127.0.0.1:{port}"
         assert [httpx.get(f"{base}/note", timeout=60).text for _ in range(2)] == [
             "typed 1",
@@ -226,13 +260,22 @@ mysql_url = "mysql://spin:spin@127.0.0.1:{mysql}/spin_dev"
         assert [httpx.get(f"{base}/visits", timeout=60).text for _ in range(2)] == ["1", "2"]
 
 
-def test_the_page_on_testing_is_true(tmp_path: Path) -> None:
-    """A plain handler of spin-sdk passes the tests that the page gives it, kit and all."""
+@pytest.mark.parametrize(
+    "language", ["Python", pytest.param("Rust", marks=pytest.mark.timeout(900))]
+)
+def test_the_page_on_testing_is_true(language: str, tmp_path: Path) -> None:
+    """Handlers of Spin's SDKs pass the tests that the page gives them, kit and all."""
     for step in read_session(ROOT / "docs" / "testing-components.md"):
         assert isinstance(step, File)
-        (tmp_path / step.name).write_text(step.text, encoding="utf-8")
+        path = tmp_path / "page" / step.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(step.text, encoding="utf-8")
+    component = tmp_path / "page" / "app.wasm"
     try:
-        build_spin_sdk(tmp_path, tmp_path / "app.wasm")
+        if language == "Python":
+            build_spin_sdk(tmp_path / "page", component)
+        else:
+            shutil.copy(build_rust(tmp_path / "page", tmp_path), component)
     except PeerMissingError as error:
         pytest.skip(str(error))
     done = subprocess.run(
@@ -240,7 +283,7 @@ def test_the_page_on_testing_is_true(tmp_path: Path) -> None:
             *(sys.executable, "-m", "pytest", "-p", "edgezero_spin_pytest", "-q"),
             *("-p", "no:cacheprovider", "-W", "error", "--spin-no-build"),
         ],
-        cwd=tmp_path,
+        cwd=tmp_path / "page",
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
@@ -248,7 +291,7 @@ def test_the_page_on_testing_is_true(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert "4 passed" in done.stdout
-    with ComponentClient(tmp_path / "app.wasm", kv={"default": {}}, secrets={"goal": "9"}) as made:
+    with ComponentClient(component, kv={"default": {}}, secrets={"goal": "9"}) as made:
         assert made.post("/").text == "1"
 
 

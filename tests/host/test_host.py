@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -229,6 +230,16 @@ def test_bytes_of_a_busy_guest_are_not_held_back(shared_engine: Engine) -> None:
     settings = HostSettings(cache_dir=None, request_timeout_s=1)
     with script_host(shared_engine, settings=settings) as host:
         assert asyncio.run(run(host)) == b"hello"
+
+
+def test_infinity_is_no_limit_of_time(shared_engine: Engine) -> None:
+    """A request is answered as it would be without one."""  # LIFE-7
+    settings = HostSettings(
+        cache_dir=None, request_timeout_s=math.inf, least_request_timeout_s=math.inf
+    )
+    with script_host(shared_engine, settings=settings) as host:
+        status, _, _ = asyncio.run(ask(host, "/h"))
+    assert status == 200
 
 
 @pytest.mark.parametrize(

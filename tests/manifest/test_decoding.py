@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgezero_spin.cli.cache_file import CacheFileError, read_cache_dir
-from edgezero_spin.host.factors.variables import VariableSetupError
+from edgezero_spin.host.factors.variables.errors import VariableSetupError
 from edgezero_spin.host.factors.variables.options import read_variable_options
 from edgezero_spin.host.registry.package_config import load_package_config
 from edgezero_spin.manifest.decoding import MAX_LEVELS, decode_json, decode_toml

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import wasmtime
 
+import edgezero_spin
 from edgezero_spin.project.inspection import InspectionError, inspect_component, strangers
 from edgezero_spin.testing import assert_imports
 from tests.host.support import SCRIPT
+from tests.wasm.component.core_guests import embedded
 
 SMALL = """\
 (component
@@ -144,6 +146,26 @@ def test_the_script_guest(tmp_path: Path) -> None:
     assert "wasi:http/types@0.2.0" in found.imports
     assert "example:nowhere/thing@1.0.0" in found.imports
     assert found.exports == ("wasi:http/incoming-handler@0.2.0",)
+
+
+def test_a_core_module_is_what_it_is_adapted_to(tmp_path: Path) -> None:
+    """The interfaces that it uses, not all of its world, and the handler that it becomes."""
+    # GEN-8
+    text = """(module
+      (import "wasi:http/types@0.2.0" "[resource-drop]fields" (func (param i32)))
+      (import "wasi:io/streams@0.2.0" "[method]output-stream.flush" (func (param i32 i32)))
+      (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
+      (memory (export "memory") 1)
+      (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+      (func (export "wasi:http/incoming-handler@0.2.0#handle") (param i32 i32)))"""
+    wit = Path(edgezero_spin.__file__).parent / "wit"
+    path = tmp_path / "app.wasm"
+    path.write_bytes(embedded(text, wit, "http-trigger", tmp_path))
+    found = inspect_component(path)
+    assert found.imports == ("wasi:http/types@0.2.0", "wasi:io/streams@0.2.0")
+    assert found.exports == ("wasi:http/incoming-handler@0.2.0",)
+    assert found.spin == "2.0"
+    assert found.parts[0].size_bytes == found.size_bytes
 
 
 def nested(depth: int) -> bytes:

@@ -61,6 +61,8 @@ def names_in(folder: Path, paths: object) -> set[str]:
         pytest.param('watch = ["src/[^b].py"]', set(), id="a mark that negates nothing"),
         pytest.param('watch = ["src[!b]a.py", "src[.-0]a.py"]', set(), id="no letter is a slash"),
         pytest.param('watch = ["src/[!-b].py"]', {"src/a.py"}, id="a dash beside the mark"),
+        pytest.param('watch = ["src/[!]b].py"]', {"src/a.py"}, id="a bracket beside the mark"),
+        pytest.param('watch = ["src/[z-xa].py"]', {"src/a.py"}, id="a letter beside no range"),
     ],
 )
 def test_what_a_build_reads(tmp_path: Path, build: str, expected: set[str]) -> None:

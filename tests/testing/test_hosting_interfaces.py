@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from edgezero_spin.host.runtime.linking import find_interface
-from edgezero_spin.testing.hosting.context import CURRENT, GuestContext, Surface
+from edgezero_spin.testing.hosting.context import CURRENT, GuestContext
 from edgezero_spin.testing.hosting.interfaces import kit_interfaces
 from tests.host.support import instance_state
 
@@ -28,7 +28,7 @@ class Fixed:
 def context() -> Iterator[GuestContext]:
     """What the thread of a guest carries."""
     fixed = Fixed({"A": "1"}, 1_500_000_000)
-    context = CURRENT.context = GuestContext(cast(Surface, fixed), lambda _: None)
+    context = CURRENT.context = GuestContext(cast(Any, fixed), lambda _: None)
     yield context
     CURRENT.context = None
 

@@ -13,14 +13,13 @@ from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, Sql
 from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.factors.redis.client import RedisConnection
 from edgezero_spin.host.factors.redis.pool import RedisPool
-from edgezero_spin.host.factors.variables import (
+from edgezero_spin.host.factors.variables.errors import VariableError
+from edgezero_spin.host.factors.variables.providers import (
     EnvironmentProvider,
     StaticProvider,
-    VariableError,
     VariableProvider,
-    VariableResolver,
 )
-from edgezero_spin.host.factors.variables.backends.vault import VaultProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from edgezero_spin.stores import ConfigStore, MemoryKeyValue, MemorySecrets
 from edgezero_spin.stores.backend import (
@@ -30,7 +29,7 @@ from edgezero_spin.stores.backend import (
     SecretNameInvalid,
 )
 from edgezero_spin.testing.contracts import ConfigContract, SecretContract
-from tests.host.factors.variables.vault_stand_in import TOKEN, Vault, running_vault
+from tests.host.factors.variables.vault_stand_in import Vault, running_vault
 
 
 def filled(backend: KeyValueBackend, entries: Mapping[str, bytes]) -> ConfigStore:
@@ -167,7 +166,7 @@ class TestVaultSecrets(OverVariables):
     def providers(self, values: Mapping[str, str]) -> list[VariableProvider]:
         for name, value in values.items():
             self.server.secrets[f"secret/data/{name}"] = {"value": value}
-        return [VaultProvider(url=self.server.url, token=TOKEN, mount="secret")]
+        return [self.server.provider()]
 
 
 class TestSecretsOfAChain(OverVariables):

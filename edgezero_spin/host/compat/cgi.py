@@ -44,7 +44,6 @@ _VARIABLES = {
     "spin-client-addr": "X_CLIENT_ADDR",
 }
 _PATH_MATCH = "spin-path-match-"
-_PORT = re.compile(r"(.*?)(?::(\d+))?", re.DOTALL)
 _BLANK_LINE = re.compile(rb"\n\r*\n")
 
 
@@ -138,9 +137,10 @@ def _plain(text: str) -> str:
 
 def _address(text: str) -> tuple[str, str]:
     """Split ``host:port``; IPv6 hosts lose their brackets."""
-    match = _PORT.fullmatch(text)
-    host, port = (text, None) if match is None else (match[1], match[2])
-    return host.strip("[]"), port or DEFAULT_PORT
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isdecimal()):
+        host, port = text, DEFAULT_PORT
+    return host.strip("[]"), port
 
 
 def read_output(output: bytes) -> CgiResponse:

@@ -53,12 +53,8 @@ def answer(instance: Instance, state: InstanceState, exchange: Exchange, compone
     if exchange.method != method.upper() or method not in METHODS:
         respond(exchange, 405, [], b"")
         return
-    body = read_request(state, exchange, BODY_LIMIT_BYTES)
+    body = read_request(state, exchange, BODY_LIMIT_BYTES, component_id)
     if body is None:
-        logger.warning(
-            "%s: a request body of more than %d bytes was refused", component_id, BODY_LIMIT_BYTES
-        )
-        respond(exchange, 413, [], b"")
         return
     request = {
         "method": method,

@@ -8,7 +8,7 @@ Source: contract spin-host.md, KV-5, KV-13, VAR-14, DB-1 and DB-4.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.factors.instance import InstanceState
@@ -34,16 +34,33 @@ def _open_store(state: InstanceState, name: str) -> int:
     return state.table.push(_NumberedStore(store.backend))
 
 
-def _numbered(state: InstanceState, number: int) -> object:
+_Kind = TypeVar("_Kind", bound=StoreResource | SqliteConnectionResource)
+
+
+def _find(state: InstanceState, number: int, kind: type[_Kind]) -> _Kind | None:
+    """Return what a number stands for; ``None`` where that is nothing of a kind."""
     try:
-        return state.table.get(number)
+        found = state.table.get(number)
     except Trap:
         return None
+    return found if isinstance(found, kind) else None
+
+
+def _closing(kind: type[_Kind]) -> Callable[[InstanceState, int], None]:
+    """Return the function that closes what a number stands for, if it stands for something."""
+
+    def close(state: InstanceState, number: int) -> None:
+        found = _find(state, number, kind)
+        if found is not None:
+            state.table.take(number)
+            found.drop(state)
+
+    return close
 
 
 def _store(state: InstanceState, number: int) -> _NumberedStore:
-    found = _numbered(state, number)
-    if not isinstance(found, _NumberedStore):
+    found = _find(state, number, _NumberedStore)
+    if found is None:
         raise WitError(("invalid-store", None))
     return found
 
@@ -72,13 +89,6 @@ def _get(state: InstanceState, number: int, key: str) -> bytes:
     return value
 
 
-def _close_store(state: InstanceState, number: int) -> None:
-    found = _numbered(state, number)
-    if isinstance(found, _NumberedStore):
-        state.table.take(number)
-        found.drop(state)
-
-
 class _NumberedConnection(SqliteConnectionResource):
     """A SQLite connection that the guest knows by a number."""
 
@@ -88,8 +98,8 @@ def _open_database(state: InstanceState, database: str) -> int:
 
 
 def _connection(state: InstanceState, number: int) -> _NumberedConnection:
-    found = _numbered(state, number)
-    if not isinstance(found, _NumberedConnection):
+    found = _find(state, number, _NumberedConnection)
+    if found is None:
         raise WitError(("invalid-connection", None))
     return found
 
@@ -98,13 +108,6 @@ def _execute(
     state: InstanceState, number: int, statement: str, parameters: list[tuple[str, Any]]
 ) -> dict[str, Any]:
     return execute(state, _connection(state, number), statement, parameters)
-
-
-def _close_connection(state: InstanceState, number: int) -> None:
-    found = _numbered(state, number)
-    if isinstance(found, _NumberedConnection):
-        state.table.take(number)
-        found.drop(state)
 
 
 def _redis_method(name: str) -> Callable[..., Any]:
@@ -154,13 +157,13 @@ INTERFACES = (
             "delete": _store_method("delete"),
             "exists": _store_method("exists"),
             "get-keys": _store_method("get-keys"),
-            "close": _close_store,
+            "close": _closing(_NumberedStore),
         },
     ),
     Interface("fermyon:spin/config", {"get-config": _get_config}),
     Interface(
         "fermyon:spin/sqlite",
-        {"open": _open_database, "execute": _execute, "close": _close_connection},
+        {"open": _open_database, "execute": _execute, "close": _closing(_NumberedConnection)},
     ),
     Interface(
         "fermyon:spin/redis",

@@ -15,14 +15,14 @@ from edgezero_spin.host.exchange.channel import PIECE, ByteChannel, BytesLike
 from edgezero_spin.host.exchange.fields import FORBIDDEN
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
-from edgezero_spin.host.factors.wasi.http import (
-    TYPES,
+from edgezero_spin.host.factors.wasi.http import TYPES
+from edgezero_spin.host.factors.wasi.http.bodies import OutgoingBody
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
     IncomingResponse,
-    OutgoingBody,
     OutgoingRequest,
 )
-from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.runtime.interface import Interface, Ok, WitError
 
 __all__ = ["LEGACY_HTTP", "MAX_ANSWER_BYTES"]

@@ -76,14 +76,8 @@ class CommandComponent:
         Raises:
             HostError: There is no answer (WAGI-6).
         """
-        body = read_request(state, exchange, BODY_LIMIT_BYTES)
+        body = read_request(state, exchange, BODY_LIMIT_BYTES, self.grants.component_id)
         if body is None:
-            logger.warning(
-                "%s: a request body of more than %d bytes was refused",
-                self.grants.component_id,
-                BODY_LIMIT_BYTES,
-            )
-            respond(exchange, 413, [], b"")
             return
         variables = variables_for(exchange, len(body), dict(self.grants.environment))
         command = Command(

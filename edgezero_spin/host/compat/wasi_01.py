@@ -15,6 +15,7 @@ WASI preview 1 for the layout of what ``poll_oneoff`` reads and writes.
 import ctypes
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from time import monotonic_ns, time_ns
 
 import attrs
@@ -27,7 +28,7 @@ from edgezero_spin.host.runtime.interface import CoreFunction, CoreInterface
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.wasm.component.linked import WASI_01
 
-__all__ = ["INTERFACE", "clock_function", "configure", "random_function"]
+__all__ = ["INTERFACE", "clock_function", "configure", "random_function", "write_log"]
 
 # Of one poll. Each takes more of the host than of the guest, which has no table of them.
 MAX_SUBSCRIPTIONS = 65_536
@@ -47,28 +48,36 @@ _EVENT = struct.Struct("<QHB5xQH6x")
 _COUNT = struct.Struct("<I")
 
 
+def write_log(state: InstanceState, stream: str, data: bytes) -> None:
+    """Write to the component's log."""
+    state.sink(stream).write(data)
+
+
 def configure(
-    state: InstanceState, environment: Sequence[tuple[str, str]] | None = None
+    state: InstanceState,
+    environment: Sequence[tuple[str, str]] | None = None,
+    write: Callable[[InstanceState, str, bytes], None] = write_log,
 ) -> wasmtime.WasiConfig:
     """Return what the engine's functions may use.
 
     Args:
         state: Of the instance.
         environment: Variables in the place of those that the component is granted.
+        write: Takes what goes to the log, on a thread of the engine's while the guest waits.
     """
     config = wasmtime.WasiConfig()
     command = state.command
     if command is None:
         config.argv = list(state.grants.arguments)
         config.env = list(state.grants.environment if environment is None else environment)
-        config.stdout_custom = lambda data: state.sink("stdout").write(data)
+        config.stdout_custom = partial(write, state, "stdout")
         stdin = b""
     else:
         config.argv = list(command.arguments)
         config.env = command.environment
         config.stdout_custom = lambda data: len(data) if command.print(data) else -_ENOSPC
         stdin = command.stdin
-    config.stderr_custom = lambda data: state.sink("stderr").write(data)
+    config.stderr_custom = partial(write, state, "stderr")
     content = ffi.wasm_byte_vec_t()
     # The configuration takes these bytes over.
     ffi.wasm_byte_vec_new(

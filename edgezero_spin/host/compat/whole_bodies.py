@@ -3,6 +3,8 @@
 Source: contract spin-host.md, WAGI-3, RESP-11.
 """
 
+import logging
+
 from edgezero_spin.host.errors import GuestTrapped
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
@@ -11,16 +13,21 @@ from edgezero_spin.host.factors.instance import InstanceState
 
 __all__ = ["read_request", "respond"]
 
+logger = logging.getLogger("edgezero_spin.host")
 
-def read_request(state: InstanceState, exchange: Exchange, most_bytes: int) -> bytes | None:
+
+def read_request(
+    state: InstanceState, exchange: Exchange, most_bytes: int, component_id: str
+) -> bytes | None:
     """Wait for the whole body of a request. Called on a guest's thread.
 
     Args:
         state: Whose deadline holds.
-        most_bytes: How long it may be.
+        most_bytes: How long it may be; one that is longer is answered with 413.
+        component_id: Whose it is, for the log.
 
     Returns:
-        The body, ``None`` when it is longer than that.
+        The body, ``None`` when it is too long.
 
     Raises:
         GuestTrapped: The client left before the end, or the time is up.
@@ -34,6 +41,10 @@ def read_request(state: InstanceState, exchange: Exchange, most_bytes: int) -> b
         ended = channel.ended
         content += channel.take_all()
         if len(content) > most_bytes:
+            logger.warning(
+                "%s: a request body of more than %d bytes was refused", component_id, most_bytes
+            )
+            respond(exchange, 413, [], b"")
             return None
         if ended:
             if channel.failure is not None:

@@ -88,7 +88,11 @@ class Exchange(GuestCall):
         authority: str | None = None,
         body: ByteChannel | None = None,
     ) -> None:
-        super().__init__("request")
+        # As ``GuestCall`` does, without another call.
+        self.what = "request"
+        self.failure = self.observer = None
+        self.returned = self.abandoned = False
+        self.on_abandon = _nothing
         self.method = method
         self.target = target
         self.headers = headers

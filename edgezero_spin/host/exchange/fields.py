@@ -7,7 +7,7 @@ Source: contract spin-host.md, HTTP-3 to HTTP-9; RFC 9110, 5.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 __all__ = [
     "ENTRY_OVERHEAD",
@@ -44,17 +44,15 @@ FORBIDDEN = frozenset(
 Pair = tuple[str, bytes]
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+
+is_value: Callable[[bytes], re.Match[bytes] | None]
+is_value = re.compile(rb"[\t\x20-\x7e\x80-\xff]*").fullmatch
+"""Whether bytes may be a header value: no control characters but tab."""
 
 
 def is_token(text: str) -> bool:
     """Whether the text may be a header name or a method (RFC 9110, 5.6.2)."""
     return _TOKEN.fullmatch(text) is not None
-
-
-def is_value(value: bytes) -> bool:
-    """Whether the bytes may be a header value: no control characters but tab."""
-    return _VALUE.fullmatch(value) is not None
 
 
 def size_of(entries: Iterable[Pair]) -> int:
@@ -67,7 +65,7 @@ def size_of(entries: Iterable[Pair]) -> int:
 
 def together(entries: list[Pair]) -> list[Pair]:
     """The entries with those of one name together, at the place of the first (HTTP-8)."""
-    if len({name for name, _ in entries}) == len(entries):
+    if len(dict(entries)) == len(entries):
         return entries
     groups: dict[str, list[Pair]] = {}
     for pair in entries:

@@ -3,6 +3,7 @@
 Source: contract spin-host.md, WAGI-1, WAGI-3, WAGI-6, LIFE-7.
 """
 
+from time import thread_time
 from typing import Any
 
 import attrs
@@ -76,31 +77,35 @@ class CommandExecutor:
         limits = limits_of_request(component.limits, self._least_deadline_s)
         failure: BaseException | None = None
         meter = None
-        if component.grants.observer is not None:
-            meter = RequestMeter(exchange, state, None, executor="wagi")
+        began_s = thread_time()
+        observer = None if component.grants.observer is None else exchange.observer
+        state.following = observer
+        if observer is not None and observer.sees_component:
+            meter = RequestMeter(observer, component.grants.component_id, None, executor="wagi")
         try:
-            with self._running.serving(state, limits.deadline_s):
-                try:
-                    if watch is not None:
-                        watch.started(state)
-                    attrs.evolve(component, limits=limits).serve(state, exchange)
-                    exchange.finish(UNFINISHED)
-                except BaseException as error:
-                    failure = error
-                    left = exchange.abandoned
-                    exchange.finish(failure_of(error))
-                    if not left:
-                        report(
-                            component.grants.component_id,
-                            exchange.what,
-                            error,
-                            answered=False,
-                            cancelled=self._running.cancelled,
-                        )
-                finally:
-                    if watch is not None:
-                        watch.ended(None, failure)
+            self._running.begin(state, limits.deadline_s)
+            if watch is not None:
+                watch.started(state)
+            attrs.evolve(component, limits=limits).serve(state, exchange)
+            exchange.finish(UNFINISHED)
+        except BaseException as error:
+            failure = error
+            left = exchange.abandoned
+            exchange.finish(failure_of(error))
+            if not left:
+                report(
+                    component.grants.component_id,
+                    exchange.what,
+                    error,
+                    answered=False,
+                    cancelled=self._running.cancelled,
+                )
         finally:
+            if watch is not None:
+                watch.ended(None, failure)
+            self._running.end(state)
+            state.cpu_s += thread_time() - began_s
+            state.following = None
             if meter is not None:
-                meter.end(None)
+                meter.end(state.cpu_s, None)
             state.close()

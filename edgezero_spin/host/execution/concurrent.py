@@ -133,7 +133,9 @@ class ConcurrentExecutor:
         nested: bool = False,
     ) -> None:
         """Run a call; see ``Executor.start``."""
-        limits = limits_of_request(component.limits, self._least_deadline_s)
+        limits = component.limits
+        if self._least_deadline_s is not None:
+            limits = limits_of_request(limits, self._least_deadline_s)
         shared_call = component.shared_call(call)
         entry = _Waiting(shared_call, limits, watch, nested)
         with self._lock:
@@ -354,12 +356,14 @@ class ConcurrentExecutor:
         with self._lock:
             if shared.ended:
                 return False
-            self._tell_expired(shared)
+            if shared.expired:
+                self._tell_expired(shared)
             queue = self._queues[shared.component]
             shared.calls = [call for call in shared.calls if not call.over]
             if not shared.has_accepted:
                 shared.rested = True
-                self._take_next(queue, shared)
+                if queue.waiting:
+                    self._take_next(queue, shared)
             if queue.waiting and not shared.has_room:
                 # The last one that they could have waited for is full (IL-13).
                 self._serve(queue)

@@ -127,21 +127,15 @@ class ConcurrentInstance:
     @property
     def has_room(self) -> bool:
         """Whether it may accept a request, now or when its tasks wait (IL-11)."""
-        return (
-            self.left > 0
-            and not self.ended
-            and (len(self.calls) < self.capacity or self.unanswered < self.capacity)
-            and not self._has_backpressure
-        )
-
-    @property
-    def _has_backpressure(self) -> bool:
-        instance = self.instance
-        if instance is not None:
-            for part in instance.components:
+        if self.left < 1 or self.ended:
+            return False
+        if len(self.calls) >= self.capacity and self.unanswered >= self.capacity:
+            return False
+        if self.instance is not None:
+            for part in self.instance.components:
                 if part.backpressure:
-                    return True
-        return False
+                    return False
+        return True
 
     @property
     def tasks(self) -> Scheduler:

@@ -20,7 +20,7 @@ from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.instance_pool import PooledInstance
 from edgezero_spin.host.execution.pace import QUICK_SHARED_S, Pace
 from edgezero_spin.host.factors.instance import Grants
-from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
+from edgezero_spin.host.factors.wasi.http.inbound import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.wasm.component.linked import (
@@ -61,6 +61,7 @@ class GuestComponent:
         linked: The component with its imports defined.
         handler: The export that serves requests.
         pace: How long its requests take.
+        handler_type: How it takes requests (RESP-11).
     """
 
     linked: PreparedComponent
@@ -68,9 +69,9 @@ class GuestComponent:
     limits: InstanceLimits
     handler: str
     pace: Pace = attrs.field(init=False)
-    _type: HandlerType = attrs.field(init=False)
+    handler_type: HandlerType = attrs.field(init=False)
 
-    @_type.default
+    @handler_type.default
     def _type_of_handler(self) -> HandlerType:
         if self.handler == INBOUND_HTTP:
             return HandlerType.SPIN
@@ -106,11 +107,6 @@ class GuestComponent:
     def is_fresh(self) -> bool:
         """Whether each request gets an instance of its own all the same (XP-7)."""
         return "-rc-" in self.handler
-
-    @property
-    def handler_type(self) -> HandlerType:
-        """How it takes requests (RESP-11)."""
-        return self._type
 
     def handle(self, started: PooledInstance, exchange: Exchange) -> None:
         """Call the handler of an instance. Called on the guest's thread.

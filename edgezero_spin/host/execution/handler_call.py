@@ -15,13 +15,12 @@ from edgezero_spin.host.exchange.fields import FORBIDDEN
 from edgezero_spin.host.execution.shared_call import TIMED_OUT, Post
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
-from edgezero_spin.host.factors.wasi_03.http import (
+from edgezero_spin.host.factors.wasi_03.http.bodies import (
     BodyForwarder,
     ReceivedBody,
-    Request03,
-    Response03,
     promised_length,
 )
+from edgezero_spin.host.factors.wasi_03.http.messages import Request03, Response03
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import Err, Ok
 from edgezero_spin.host.runtime.scheduler import Completion
@@ -35,24 +34,20 @@ class HandlerCall:
     """A request on its way through an instance; a ``SharedCall``.
 
     Attributes:
+        call: The request.
         component_id: Whose instance it is in, for the log.
         answered: The handler returned, or has no time left to do so.
     """
 
-    __slots__ = ("_body", "_handler", "_request", "answered", "component_id", "exchange")
+    __slots__ = ("_body", "_handler", "_request", "answered", "call", "component_id")
 
     def __init__(self, exchange: Exchange, component_id: str, handler: str) -> None:
-        self.exchange = exchange
+        self.call = exchange
         self.component_id = component_id
         self.answered = False
         self._handler = handler
         self._body: BodyForwarder | None = None
         self._request: Request03 | None = None
-
-    @property
-    def call(self) -> Exchange:
-        """The request."""
-        return self.exchange
 
     @property
     def over(self) -> bool:
@@ -78,7 +73,7 @@ class HandlerCall:
         instance.start(self._handler, "handle", request, when_done=returned)
 
     def _request_of(self, post: Post) -> Request03:
-        exchange = self.exchange
+        exchange = self.call
         headers = Fields(exchange.headers, immutable=True)
         contents = ReceivedBody(exchange.body, post, promised_length(headers))
         self._request = request = Request03(
@@ -115,7 +110,7 @@ class HandlerCall:
         self._respond(response, length, post)
 
     def _respond(self, response: Response03, length: int | None, post: Post) -> None:
-        exchange = self.exchange
+        exchange = self.call
         self._body = body = BodyForwarder(
             response.take(), length=length, size_error="HTTP-response-body-size", post=post
         )
@@ -144,9 +139,9 @@ class HandlerCall:
             body.ended.when(judge)
 
     def _ended(self, _: Any) -> None:
-        self.exchange.returned = True
-        self.exchange.end_observation()
-        self.exchange.flush()
+        self.call.returned = True
+        self.call.end_observation()
+        self.call.flush()
 
     def _refuse(self, detail: str) -> None:
         self.fail(Failure(FailureKind.NO_RESPONSE, detail))
@@ -157,11 +152,11 @@ class HandlerCall:
         if self.answered:
             return False
         self.answered = True
-        self.exchange.refuse(TIMED_OUT)
+        self.call.refuse(TIMED_OUT)
         return True
 
     def fail(self, failure: Failure) -> None:
         """Say that there will be no response, or no more of it."""
         self.answered = True
-        self.exchange.finish(failure)
-        self.exchange.end_observation()
+        self.call.finish(failure)
+        self.call.end_observation()

@@ -194,7 +194,8 @@ class InstancePool:
                 return False
             started.until = self.policy.idle_until()
             idle.used.append(started)
-            self._sweep_at(started.until)
+            if self._sweeper is None:
+                self._sweep_at(started.until)
         return True
 
     def _sweep_at(self, until: float) -> None:

@@ -170,30 +170,41 @@ class InstanceExecutor:
         """
         started = None if watch is not None else self.instance_pool.take(component)
         state = InstanceState(component.grants) if started is None else started.state
-        limits = limits_of_request(component.limits, self._least_deadline_s)
+        limits = component.limits
+        if self._least_deadline_s is not None:
+            limits = limits_of_request(limits, self._least_deadline_s)
         state.slept = False
         state.before_wait = call.flush
         state.around_wait = sleeping
         clean = False
         meter = ended_s = None
-        if component.grants.observer is not None:
-            meter = RequestMeter(
-                call, state, None if started is None else started.instance, began_s=begun_s
-            )
+        is_observed = component.grants.observer is not None
+        if is_observed:
+            begun_s = thread_time() if begun_s is None else begun_s
+            state.following = observer = call.observer
+            if observer is not None and observer.sees_component:
+                instance = None if started is None else started.instance
+                meter = RequestMeter(observer, component.grants.component_id, instance)
         try:
-            with self._running.serving(state, limits.deadline_s):
-                if watch is not None:
-                    watch.started(state)
-                if started is None:
-                    started = self._make(component, limits, call, state, watch)
-                elif limits.deadline_s is not None:
-                    started.instance.restart_deadline(limits.deadline_s)
-                if started is not None:
-                    clean = self._call(component, call, started, watch)
-                slept = state.slept
+            self._running.begin(state, limits.deadline_s)
+            if watch is not None:
+                watch.started(state)
+            if started is None:
+                started = self._make(component, limits, call, state, watch)
+            elif limits.deadline_s is not None:
+                started.instance.restart_deadline(limits.deadline_s)
+            if started is not None:
+                clean = self._call(component, call, started, watch)
+            slept = state.slept
         finally:
-            if meter is not None:
-                ended_s = meter.end(None if started is None else started.instance)
+            self._running.end(state)
+            if is_observed and begun_s is not None:
+                ended_s = thread_time()
+                state.cpu_s += ended_s - begun_s
+                state.following = None
+                if meter is not None:
+                    instance = None if started is None else started.instance
+                    meter.end(ended_s - begun_s, instance)
             # The call has the state by its body.
             state.before_wait = _nothing
             # Only now: until here whoever stops this request would stop the next one, too.
@@ -203,7 +214,7 @@ class InstanceExecutor:
                 started.close()
                 ended_s = None
             call.released()
-        if watch is None:
+        if watch is None and self.instance_pool.policy.ready:
             self.instance_pool.refill(component)
         return slept, ended_s
 

@@ -31,32 +31,22 @@ class RunningInstances:
     def __len__(self) -> int:
         return len(self._states)
 
-    def serving(self, state: InstanceState, deadline_s: float | None) -> "_Serving":
-        """Count an instance while the block runs, and have its time begin."""
+    # Either change of the set is one step of the interpreter.
+
+    def begin(self, state: InstanceState, deadline_s: float | None) -> None:
+        """Count an instance, and have its time begin; ``end`` has to follow."""
         state.deadline_ns = None if deadline_s is None else monotonic_ns() + int(deadline_s * 1e9)
-        return _Serving(self._states, state)
+        self._states.add(state)
+
+    def end(self, state: InstanceState) -> None:
+        """Count it no more."""
+        self._states.discard(state)
 
     def cancel(self, reason: str) -> None:
         """Trap every guest at its next wait."""
         self.cancelled = True
         for state in self._states.copy():
             state.cancel(reason)
-
-
-class _Serving:
-    """Counts an instance. Either change of the set is one step of the interpreter."""
-
-    __slots__ = ("_state", "_states")
-
-    def __init__(self, states: set[InstanceState], state: InstanceState) -> None:
-        self._states = states
-        self._state = state
-
-    def __enter__(self) -> None:
-        self._states.add(self._state)
-
-    def __exit__(self, *exc: object) -> None:
-        self._states.discard(self._state)
 
 
 def limits_of_request(limits: InstanceLimits, least_deadline_s: float | None) -> InstanceLimits:

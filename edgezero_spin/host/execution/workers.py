@@ -213,7 +213,7 @@ class WorkerPool:
         """Give up a place that was claimed."""
         with self._lock:
             self._running -= 1
-            if not self.closed:
+            if not self.closed and (self._jobs or self._turns or self._spare):
                 self._start(self._parallel)
 
     def turn(self, job: Job) -> None:

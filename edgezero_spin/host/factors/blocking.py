@@ -7,14 +7,15 @@ of its instance go on while a thread of the host's does.
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from threading import Thread
 from typing import TypeVar
 
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.factors.instance import InstanceState
 
-__all__ = ["blocking_if_remote", "in_thread", "is_live"]
+__all__ = ["blocking_if_remote", "in_thread", "is_live", "on_own_thread"]
 
 MAX_THREADS = 64
 """Calls of services in progress, of all instances with asynchronous functions."""
@@ -36,6 +37,27 @@ def is_live(state: InstanceState) -> bool:
 def blocking_if_remote(state: InstanceState, service: object) -> AbstractContextManager[None]:
     """``state.asleep`` while a service is asked that says of itself that it is ``remote``."""
     return state.asleep() if getattr(service, "remote", False) else nullcontext()
+
+
+def on_own_thread(state: InstanceState, name: str, work: Callable[[], T]) -> T:
+    """Return what a call returns, unless the guest's time is up before, whatever the call does.
+
+    Args:
+        name: Of the thread, which does not keep the process from ending.
+        work: The call.
+    """
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:  # the guest's thread raises it
+            answer.set_exception(error)
+        state.wake()
+
+    Thread(target=run, name=name, daemon=True).start()
+    state.wait(answer.done)
+    return answer.result()
 
 
 async def in_thread(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:

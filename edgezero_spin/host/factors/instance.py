@@ -20,7 +20,7 @@ from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.logs import ComponentLog, ObservedSink, Sink
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.observers import Observer, RequestObserver
 from edgezero_spin.host.runtime.resources import DEFAULT_RESOURCE_LIMIT, ResourceTable
 from edgezero_spin.stores.backend import KeyValueBackend
@@ -41,7 +41,7 @@ class Grants:
         environment: What ``wasi:cli/environment`` answers, in order.
         arguments: What ``wasi:cli/environment`` answers for a program's arguments.
         key_value: Label to store, for the labels that the manifest lists.
-        databases: Label to SQLite database, likewise; see ``sqlite_connections.Database``.
+        databases: Label to SQLite database, likewise; see ``sqlite.factor.Database``.
         postgres: Connections to PostgreSQL servers; see ``postgres.factor.PostgresConnections``.
         mysql: Connections to MySQL servers; a ``ConnectionPools``.
         llm: Asks the server of language models; see ``llm.client.LlmClient``. ``None`` for none.
@@ -90,7 +90,7 @@ class InstanceState:
         open_files: File descriptors of the host that it holds.
         held: How many handles it holds of each kind that is bounded.
         fresh_bytes: What it had the host hold since that was last counted; see ``bounds``.
-        sql_memory: What it had SQLite hold; see ``sqlite_memory.MemoryAccount``.
+        sql_memory: What it had SQLite hold; see ``sqlite.memory.MemoryAccount``.
         context: What whoever follows the instance put there.
         command: Arguments, input and output of a program that is run like a command;
             ``None`` for a handler.

@@ -1,7 +1,7 @@
 """Labels of stores and databases: which components list, and which are defined.
 
-A label that nobody defined is told at the start, with every other one, so that a slip in the
-manifest never reaches a visitor as a 500 (KV-2, DB-3).
+Labels that are not defined are reported together at start-up, so that a mistake in the manifest
+never reaches a client as a 500 (KV-2, DB-3).
 """
 
 from collections.abc import Iterable, Mapping

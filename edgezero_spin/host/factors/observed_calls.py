@@ -5,19 +5,22 @@ the functions that the observer follows are wrapped. Others stay as they are, so
 costs what it costs without an observer.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from edgezero_spin.host.factors.backend_names import backend_namer
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.observers import CallEnded, HostCall, Observer
 from edgezero_spin.host.runtime.host_sources import Promise
 from edgezero_spin.host.runtime.interface import HostFunction, Interface
 from edgezero_spin.host.runtime.scheduler import is_coroutine
 
-__all__ = ["ObservedInterfaces"]
+__all__ = ["NameBackend", "ObservedInterfaces", "backend_namer"]
+
+NameBackend = Callable[[InstanceState, Sequence[Any]], str]
+"""Finds, in a state and the arguments of a call, the name of the store, the database or the model
+that the call is about. A name holds no credentials (TEL-23, TEL-25, TEL-30)."""
 
 
 class ObservedInterfaces(Mapping[str, Interface]):
@@ -90,3 +93,32 @@ async def _awaited(work: Any, ended: CallEnded) -> Any:
         raise
     finally:
         ended(failure)
+
+
+def _store(state: InstanceState, arguments: Sequence[Any]) -> str:
+    return getattr(state.grants.key_value.get(arguments[0]), "summary", "unknown")
+
+
+def _database(state: InstanceState, arguments: Sequence[Any]) -> str:
+    return getattr(state.grants.databases.get(arguments[0]), "summary", "unknown")
+
+
+def _database_of(state: InstanceState, arguments: Sequence[Any]) -> str:
+    database = getattr(arguments[0].native, "database", None)
+    return getattr(database, "summary", "unknown")
+
+
+def _model(state: InstanceState, arguments: Sequence[Any]) -> str:
+    # Spin runs what is not configured on an engine of that name.
+    return getattr(state.grants.llm, "summary", "noop model")
+
+
+def backend_namer(interface: str, function: str) -> NameBackend | None:
+    """Return what names the backend of each call of a function; ``None`` for none."""
+    if "/key-value@" in interface and function.endswith(".open"):
+        return _store
+    if "/sqlite@" in interface:
+        if function.endswith((".open", ".open-async")):
+            return _database
+        return _database_of if function.endswith((".execute", ".execute-async")) else None
+    return _model if interface.startswith("fermyon:spin/llm") else None

@@ -2,16 +2,15 @@
 
 In: what a guest reports. Out: calls of the ``GuestTelemetry`` of the request that it works on, and
 nothing where there is none. The interface is experimental: where nobody switched it on, a component
-that calls it ends, and is told so.
+that calls it traps with a message that says so.
 
 Source: contract services.md, TEL-47, TEL-48.
 """
 
-from concurrent.futures import Future
-from threading import Thread
 from typing import Any
 
 from edgezero_spin.host.errors import Trap, WitError
+from edgezero_spin.host.factors.blocking import on_own_thread
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.observers import GuestTelemetry
 from edgezero_spin.host.runtime.interface import HostFunction, Interface
@@ -70,22 +69,10 @@ def _on_emit(state: InstanceState, record: dict[str, Any]) -> None:
 
 
 def _export(state: InstanceState, metrics: dict[str, Any]) -> None:
-    """Send on a thread of its own, so that the guest's deadline holds whatever a collector does."""
     telemetry = _telemetry(state)
     if telemetry is _NOBODY:
         return
-    answer: Future[str | None] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(telemetry.metrics_exported(metrics))
-        except BaseException as error:  # the guest's thread raises it
-            answer.set_exception(error)
-        state.wake()
-
-    Thread(target=work, name="otel", daemon=True).start()
-    state.wait(answer.done)
-    problem = answer.result()
+    problem = on_own_thread(state, "otel", lambda: telemetry.metrics_exported(metrics))
     if problem is not None:
         raise WitError(problem)
 

@@ -4,11 +4,8 @@ In: an instance with its state. Out: events of the ``Observer`` of its component
 here is called for a component that nobody observes.
 """
 
-from time import thread_time
-
-from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.observers import ComponentUsage, InstanceUsage
+from edgezero_spin.host.observers import ComponentUsage, InstanceUsage, RequestObserver
 from edgezero_spin.host.runtime.instance import Instance
 
 __all__ = ["RequestMeter", "note_ended", "note_made"]
@@ -39,45 +36,32 @@ def note_ended(instance: Instance, state: InstanceState) -> None:
 
 
 class RequestMeter:
-    """Measures what an instance of its own spends on one request, on the calling thread."""
+    """Tells what an instance of its own spends on one request."""
 
-    __slots__ = ("_began_s", "_call", "_fuel", "_state")
+    __slots__ = ("_fuel", "_observer")
 
     def __init__(
         self,
-        call: GuestCall,
-        state: InstanceState,
+        observer: RequestObserver,
+        component_id: str,
         instance: Instance | None,
         *,
         executor: str = "wasm",
-        began_s: float | None = None,
     ) -> None:
         """Begin.
 
         Args:
-            call: The request or event.
-            state: Of the instance.
-            instance: The instance; ``None`` where it is still to be made.
+            observer: Follows the request, and what its component does.
+            component_id: The component.
+            instance: Its instance; ``None`` where it is still to be made.
             executor: ``wasm`` or ``wagi``.
-            began_s: The thread's processor time, where it was taken already.
         """
-        self._call = call
-        self._state = state
-        self._began_s = thread_time() if began_s is None else began_s
+        self._observer = observer
         self._fuel = 0 if instance is None else instance.fuel_used or 0
-        state.following = observer = call.observer
-        if observer is not None and observer.sees_component:
-            observer.component_began(state.grants.component_id, executor=executor)
+        observer.component_began(component_id, executor=executor)
 
-    def end(self, instance: Instance | None) -> float:
-        """Tell what was spent; return the thread's processor time."""
-        ended_s = thread_time()
-        spent_s = ended_s - self._began_s
-        state, observer = self._state, self._call.observer
-        state.cpu_s += spent_s
-        state.following = None
-        if observer is not None and observer.sees_component:
-            fuel = None if instance is None else instance.fuel_used
-            instructions = None if fuel is None else fuel - self._fuel
-            observer.component_ended(ComponentUsage(spent_s, instructions))
-        return ended_s
+    def end(self, spent_s: float, instance: Instance | None) -> None:
+        """Tell what was spent, and how much processor time."""
+        fuel = None if instance is None else instance.fuel_used
+        instructions = None if fuel is None else fuel - self._fuel
+        self._observer.component_ended(ComponentUsage(spent_s, instructions))

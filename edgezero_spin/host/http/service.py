@@ -20,7 +20,7 @@ from edgezero_spin.host.http.gateway import CompleteResponse, ComponentCall, Gat
 from edgezero_spin.host.http.observed import ObservedResponse, observed_request
 from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 from edgezero_spin.host.http.responder import ComponentResponder, send_answer
-from edgezero_spin.host.observers import Observer, RequestObserver
+from edgezero_spin.host.observers import Observer
 
 __all__ = ["Linger", "Service"]
 
@@ -103,7 +103,14 @@ class Service:
         admitted = self.gateway.admit(head)
         following = counted = None
         if observed and self.observer is not None:
-            following = self._observe(self.observer, head, admitted)
+            if isinstance(admitted, ComponentCall):
+                route = admitted.exchange.route
+                component_id: str | None = admitted.component.grants.component_id
+            else:
+                component_id, route = self.gateway.matched(head)
+            following = self.observer.request_began(
+                observed_request(head, self.gateway.application, component_id, route)
+            )
             if following is not None and following.sees_end:
                 writer = counted = ObservedResponse(following, writer)
         if isinstance(admitted, CompleteResponse):
@@ -116,18 +123,6 @@ class Service:
         told = responder if counted is None else counted.responder(responder)
         responder.start()
         return None if responder.over else told
-
-    def _observe(
-        self, observer: Observer, head: RequestHead, admitted: CompleteResponse | ComponentCall
-    ) -> RequestObserver | None:
-        gateway = self.gateway
-        if isinstance(admitted, ComponentCall):
-            route = admitted.exchange.route
-            component_id: str | None = admitted.component.grants.component_id
-        else:
-            component_id, route = gateway.matched(head)
-        request = observed_request(head, gateway.application, component_id, route)
-        return observer.request_began(request)
 
     def linger(self) -> Linger:
         """The one of the running loop."""

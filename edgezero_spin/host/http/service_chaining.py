@@ -18,13 +18,13 @@ from edgezero_spin.host.execution.executor import RequestStarter, Served
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.factors.outbound_http.interface import Destination
 from edgezero_spin.host.factors.outbound_networking.allowed_hosts import chaining_target
-from edgezero_spin.host.factors.wasi.http import (
+from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
     IncomingResponse,
     RequestOptions,
     SendableRequest,
-    method_text,
 )
+from edgezero_spin.host.factors.wasi.http.values import method_text
 from edgezero_spin.host.http.headers import HeaderNotTextError, client_headers, host_headers
 from edgezero_spin.host.http.routes import whole_application
 

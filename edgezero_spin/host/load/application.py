@@ -24,8 +24,8 @@ from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.http.routes import TriggerRouteTable
 from edgezero_spin.host.http.trigger import HttpTriggers
@@ -180,8 +180,9 @@ def load_application(
         )
         if adapt is not None:
             grants = adapt(grants)
-        linker = _Linker(engine, part, interfaces, cache_dir)
-        loadable[part.id] = _Loadable(part, linker, grants, limits, is_fresh=not reuses)
+        loadable[part.id] = _Loadable(
+            part, engine, interfaces, cache_dir, grants, limits, is_fresh=not reuses
+        )
     served = {
         (trigger.kind, id): trigger.load(loadable[id])
         for trigger in triggers
@@ -201,7 +202,7 @@ def load_application(
 
 
 def http_triggers(triggers: Sequence[ConfiguredTrigger]) -> HttpTriggers:
-    """Return the HTTP triggers among others; none where there are none."""
+    """Return the HTTP triggers among others; an empty ``HttpTriggers`` where there are none."""
     return next(
         (trigger for trigger in triggers if isinstance(trigger, HttpTriggers)), HttpTriggers(())
     )
@@ -213,7 +214,7 @@ def resolved_triggers(
     """Return the triggers of an application, their templates filled in (TRG-3).
 
     Raises:
-        ApplicationError: A value is missing, or is none that can be used.
+        ApplicationError: A value is missing or cannot be used.
     """
     resolver = variables or VariableResolver({}, {})
     problems: list[str] = []
@@ -240,7 +241,9 @@ class _Loadable:
     """A component of the plan before it is known how it is called; a ``LoadableComponent``."""
 
     part: ComponentPlan
-    linker: "_Linker"
+    engine: Engine
+    interfaces: Mapping[str, Interface]
+    cache_dir: Path | None
     grants: Grants
     limits: InstanceLimits
     is_fresh: bool = attrs.field(kw_only=True)
@@ -251,45 +254,31 @@ class _Loadable:
 
     @functools.cached_property
     def linked(self) -> PreparedComponent:
-        part, linker = self.part, self.linker
+        part = self.part
         joined = bool(part.dependencies or part.middleware)
-        return linker(load_component(linker.engine, part.source, linker.cache_dir, joined=joined))
+        return self._link(load_component(self.engine, part.source, self.cache_dir, joined=joined))
 
     @property
     def program(self) -> PreparedComponent:
-        linker = self.linker
-        return load_command(linker.engine, self.part.source, linker.cache_dir, linker)
+        return load_command(self.engine, self.part.source, self.cache_dir, self._link)
 
-
-@attrs.frozen
-class _Linker:
-    """Links a component of the plan, with its dependencies."""
-
-    engine: Engine
-    part: ComponentPlan
-    interfaces: Mapping[str, Interface]
-    cache_dir: Path | None
-
-    def __call__(self, component: CompiledComponent) -> PreparedComponent:
+    def _link(self, component: CompiledComponent) -> PreparedComponent:
+        """Link the component with its dependencies."""
+        engine, part, interfaces = self.engine, self.part, self.interfaces
         dependencies = dependencies_of(
-            self.engine,
-            component,
-            self.part.id,
-            self.part.dependencies,
-            self.interfaces,
-            self.cache_dir,
+            engine, component, part.id, part.dependencies, interfaces, self.cache_dir
         )
-        if self.part.middleware:
+        if part.middleware:
             return link_behind_middleware(
-                self.engine,
+                engine,
                 component,
-                self.part.id,
+                part.id,
                 dependencies,
-                self.part.middleware,
-                self.interfaces,
+                part.middleware,
+                interfaces,
                 self.cache_dir,
             )
-        return link(self.engine, component, self.interfaces, dependencies)
+        return link(engine, component, interfaces, dependencies)
 
 
 def check_plan(plan: ApplicationPlan) -> None:
@@ -313,7 +302,7 @@ def check_plan(plan: ApplicationPlan) -> None:
 
 
 def _warn(table: TriggerRouteTable) -> None:
-    """Say which routes nobody will ever reach (ROUTE-10, ROUTE-13)."""
+    """Warn of routes that no request reaches (ROUTE-10, ROUTE-13)."""
     if table.duplicates:
         lines = "\n".join(f"  {duplicate}" for duplicate in table.duplicates)
         logger.error(

@@ -57,7 +57,7 @@ def place_content(
 
 @attrs.define
 class _Placer:
-    """Where content goes, and what was wrong with it."""
+    """Places content on this disk; collects what is wrong with it."""
 
     work_dir: Path
     downloads: Downloads
@@ -70,7 +70,7 @@ class _Placer:
         source = self._noting(f"{place}: source", lambda: self._file(part.source))
         files = part.files
         if files:
-            # Ids of a lock may be anything; those that are none make no good folder.
+            # Ids of a lock may be any text; not every text can be the name of a folder.
             name = part.id if _ID.fullmatch(part.id) else f"_{number}"
             folder = self.work_dir / "assets" / name
             placed = self._noting(f"{place}: files", lambda: self._files(files, folder))

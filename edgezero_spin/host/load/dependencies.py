@@ -2,7 +2,7 @@
 
 In: a component, its dependencies as the manifest has them, and the interfaces of this host.
 Out: for each import that a dependency satisfies, a ``ResolvedDependency`` that ``linking.link``
-takes. Every fault is told at the start.
+takes. Every fault is reported at the start.
 
 A dependency sees what its user is granted only where the manifest says that it inherits
 it. Everything else is as it would be for a component that is granted nothing: stores deny
@@ -21,7 +21,7 @@ import attrs
 from edgezero_spin.host.errors import SetupError
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
-from edgezero_spin.host.factors.wasi.http import OutgoingRequest
+from edgezero_spin.host.factors.wasi.http.outbound import OutgoingRequest
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
@@ -180,20 +180,16 @@ class _Restriction:
 
 def restricted_to(grants: Grants, kinds: Sequence[str]) -> Grants:
     """Return what is left of some grants."""
-    nothing: dict[str, dict[str, Any]] = {
-        "ai_models": {"ai_models": ()},
-        "allowed_outbound_hosts": {"outbound": None},
-        "environment": {"environment": ()},
-        "files": {"mounts": ()},
-        "key_value_stores": {"key_value": {}},
-        "sqlite_databases": {"databases": {}},
-        "variables": {"variables": None},
+    nothing: dict[str, tuple[str, Any]] = {
+        "ai_models": ("ai_models", ()),
+        "allowed_outbound_hosts": ("outbound", None),
+        "environment": ("environment", ()),
+        "files": ("mounts", ()),
+        "key_value_stores": ("key_value", {}),
+        "sqlite_databases": ("databases", {}),
+        "variables": ("variables", None),
     }
-    changes: dict[str, Any] = {}
-    for kind, without in nothing.items():
-        if kind not in kinds:
-            changes.update(without)
-    return attrs.evolve(grants, **changes)
+    return attrs.evolve(grants, **dict(nothing[kind] for kind in nothing.keys() - set(kinds)))
 
 
 class _View:

@@ -17,7 +17,7 @@ from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.mysql.interface import INTERFACES as MYSQL
 from edgezero_spin.host.factors.postgres.interface import INTERFACES as POSTGRES
 from edgezero_spin.host.factors.redis.interface import REDIS_3
-from edgezero_spin.host.factors.sqlite.interface_3_1 import SQLITE_3_1
+from edgezero_spin.host.factors.sqlite.interface import SQLITE_3_1
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.stores.databases import DECODERS, DatabaseFailure, Parameter, ServerMessage
 from edgezero_spin.stores.declaration import DatabaseKind

@@ -50,15 +50,15 @@ def _key_value() -> Tables:
 
 
 def _variables() -> Tables:
-    from edgezero_spin.host.factors.variables import interface, wasi_config
+    from edgezero_spin.host.factors.variables import interface
 
-    return (interface.VARIABLES, interface.VARIABLES_3, wasi_config.WASI_CONFIG)
+    return (interface.VARIABLES, interface.VARIABLES_3, interface.WASI_CONFIG)
 
 
 def _sqlite() -> Tables:
-    from edgezero_spin.host.factors.sqlite import interface, interface_3_1
+    from edgezero_spin.host.factors.sqlite import interface
 
-    return (*interface.INTERFACES, interface_3_1.SQLITE_3_1)
+    return interface.INTERFACES
 
 
 def _redis() -> Tables:

@@ -49,7 +49,7 @@ def link_behind_middleware(
         cache_dir: Where compiled components are kept.
 
     Raises:
-        DependencyError: One of them has not the handler of WASI 0.3.0.
+        DependencyError: One of them lacks the handler of WASI 0.3.0.
         ComponentError: The file of one cannot be used.
         LinkError: They do not fit each other.
     """
@@ -84,6 +84,6 @@ def link_behind_middleware(
         )
     seen = dict(inner.interfaces)
     if middleware[0].inherit is not True:
-        # What WASI 0.1 gives is not told apart by kinds of grants.
+        # WASI 0.1 does not distinguish kinds of grants.
         seen.pop(WASI_01, None)
     return link(engine, inner.component, seen, inner.dependencies)

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from edgezero_spin.host.errors import SetupError
-from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
+from edgezero_spin.host.factors.wasi.filesystem.descriptors import DirectoryMount
 from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.dependencies import DependencyPlan
 from edgezero_spin.host.triggers.trigger import (

@@ -2,7 +2,7 @@
 
 In: a manifest. Out: one text for each thing that keeps ``Host.from_manifest`` from starting
 it. Nothing is compiled, downloaded, opened or written but copies in a folder that is gone
-afterwards, so what only compiling a component can tell is not told.
+afterwards, so faults that only compiling a component shows are not found.
 
 Source: contract spin-host.md, RESP-15, GEN-7, MAN-63 to MAN-70.
 """

@@ -23,8 +23,8 @@ class RuntimeSettings:
     """What an application runs with.
 
     Attributes:
-        state_dir: Where it keeps state; ``None`` for nowhere.
-        log_dir: Where its components log; ``None`` for nowhere.
+        state_dir: Where it keeps state; ``None`` for none.
+        log_dir: Where its components log; ``None`` for none.
         max_instance_memory: Bytes of memory that one instance may use; ``None`` for the
             engine's own limit.
         key_value: Stores by label; ``default`` is always there.
@@ -52,23 +52,23 @@ def resolve_runtime(
     Args:
         config: The file, if there is one.
         app_dir: The folder of ``spin.toml``; ``None`` for a registry's application or a
-            bare component, which keep no state unless told where.
-        state_dir: ``--state-dir``; empty for nowhere, ``None`` when not given.
-        log_dir: ``--log-dir``; empty for nowhere, ``None`` when not given.
+            bare component, which keep no state unless they are given a folder.
+        state_dir: ``--state-dir``; empty for none, ``None`` when not given.
+        log_dir: ``--log-dir``; empty for none, ``None`` when not given.
 
     Raises:
         RuntimeConfigError: A store is of a kind that this host does not have.
     """
-    said = config or RuntimeConfig(path=Path())
-    state = _folder(state_dir, said.state_dir, None if app_dir is None else app_dir / ".spin")
-    logs = _folder(log_dir, said.log_dir, None if state is None else state / "logs")
+    given = config or RuntimeConfig(path=Path())
+    state = _folder(state_dir, given.state_dir, None if app_dir is None else app_dir / ".spin")
+    logs = _folder(log_dir, given.log_dir, None if state is None else state / "logs")
     return RuntimeSettings(
         state_dir=state,
         log_dir=logs,
-        max_instance_memory=said.max_instance_memory,
+        max_instance_memory=given.max_instance_memory,
         key_value=configured_stores(config, state),
-        summary=_summary(said),
-        warnings=said.warnings,
+        summary=_summary(given),
+        warnings=given.warnings,
     )
 
 

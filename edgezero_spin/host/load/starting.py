@@ -22,12 +22,10 @@ from edgezero_spin.host.factors.logs import DEFAULT_MAX_BYTES, Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules, read_network_rules
 from edgezero_spin.host.factors.sqlite.config import configured_databases
 from edgezero_spin.host.factors.sqlite.factor import Databases
-from edgezero_spin.host.factors.variables import (
-    ClosingProvider,
-    VariableResolver,
-    read_variable_options,
-)
 from edgezero_spin.host.factors.variables.config import variable_providers
+from edgezero_spin.host.factors.variables.options import read_variable_options
+from edgezero_spin.host.factors.variables.providers import ClosingProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.load.content import place_content
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, keep_components, plan_of
 from edgezero_spin.host.load.runtime_config import RuntimeSettings, resolve_runtime
@@ -61,7 +59,7 @@ class FoundApplication:
     Attributes:
         app_dir: The folder that it belongs to; ``None`` for one that keeps no state.
         file: The manifest, lock or component that was read.
-        notices: What its manifest should be told.
+        notices: Warnings about its manifest.
     """
 
     app: LockedApp
@@ -101,7 +99,7 @@ def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> FoundApp
 
     Raises:
         ManifestError: It is not one.
-        ApplicationError: Its content cannot be had.
+        ApplicationError: Its content cannot be loaded.
     """
     locked = load_lock(path)
     app = place_content(
@@ -121,9 +119,9 @@ def find_image(
     """Bring an application from a registry.
 
     Raises:
-        ImageError: There is none, it cannot be had, or is none that this host runs.
+        ImageError: It does not exist, cannot be pulled, or is not one that this host runs.
         SignatureError: Keys were given to verify it with, and none signed it.
-        ApplicationError: Its content is gone again.
+        ApplicationError: Its content is no longer in the cache.
     """
     # Its client is slow to import, and most applications are on this disk.
     from edgezero_spin.host.registry.images import pull_image
@@ -178,7 +176,7 @@ class PreparedApplication:
         llm: The server of language models, if there is one.
         variables: Values of the components' variables.
         logs: Where components write.
-        notices: Lines for whoever started it.
+        notices: Lines for the user who started it.
     """
 
     plan: ApplicationPlan

@@ -130,22 +130,18 @@ class ContentCache:
         It gets its name at the end of the ``with``, unless that ends with an exception.
         """
         path = self.path(digest, kind)
-        part, found = self._part(path.parent, pieces, size)
-        try:
+        with self._part(path.parent, pieces, size) as (part, found):
             if found != digest.lower():
                 raise FetchError(
                     f"invalid content digest; expected {digest.lower()}, downloaded {found}"
                 )
             yield part
             self._name(part, path)
-        finally:
-            with suppress(OSError):
-                part.unlink()
 
     def sift(
         self, pieces: Iterable[bytes], wanted: Collection[str], *, kind: ContentKind, size: int
     ) -> None:
-        """Keep bytes of which nobody said what they are, if somebody wants them.
+        """Keep bytes of an unknown digest, if it is wanted.
 
         Args:
             pieces: The bytes.
@@ -155,40 +151,43 @@ class ContentCache:
         Raises:
             FetchError: They are more or fewer, or cannot be written.
         """
-        part, found = self._part(self.root / kind, pieces, size)
-        try:
+        with self._part(self.root / kind, pieces, size) as (part, found):
             if found in wanted and self.kept(found) is None:
                 self._name(part, self.path(found, kind))
-        finally:
-            with suppress(OSError):
-                part.unlink()
 
-    def _part(self, folder: Path, pieces: Iterable[bytes], size: int | None) -> tuple[Path, str]:
-        """Write bytes to a file without a name of its own; return it and its digest."""
+    @contextmanager
+    def _part(
+        self, folder: Path, pieces: Iterable[bytes], size: int | None
+    ) -> Iterator[tuple[Path, str]]:
+        """Write bytes to a file without a name of its own; yield it and its digest.
+
+        It is removed at the end, unless it got a name.
+        """
         limit = MAX_BYTES if size is None else size
         if limit > MAX_BYTES:
             raise FetchError(f"it has {limit} bytes; this host takes {MAX_BYTES}")
         part = None
+        hasher = hashlib.sha256()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if folder not in self._swept:
-                self._swept.add(folder)
-                _sweep(folder)
-            descriptor, name = tempfile.mkstemp(dir=folder, prefix=_PART)
-            part = Path(name)
-            with os.fdopen(descriptor, "wb") as file:
-                hasher = hashlib.sha256()
-                for piece in _measured(pieces, limit, size):
-                    hasher.update(piece)
-                    file.write(piece)
-            part.chmod(0o644)
-        except BaseException as error:
-            if part is not None:
-                part.unlink()
-            if isinstance(error, OSError):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                if folder not in self._swept:
+                    self._swept.add(folder)
+                    _sweep(folder)
+                descriptor, name = tempfile.mkstemp(dir=folder, prefix=_PART)
+                part = Path(name)
+                with os.fdopen(descriptor, "wb") as file:
+                    for piece in _measured(pieces, limit, size):
+                        hasher.update(piece)
+                        file.write(piece)
+                part.chmod(0o644)
+            except OSError as error:
                 raise FetchError(f"cannot write {folder}: {error.strerror or error}") from error
-            raise
-        return part, f"sha256:{hasher.hexdigest()}"
+            yield part, f"sha256:{hasher.hexdigest()}"
+        finally:
+            if part is not None:
+                with suppress(OSError):
+                    part.unlink()
 
     def _name(self, part: Path, path: Path) -> None:
         stamp = _stamp_of(part)
@@ -210,12 +209,8 @@ class ContentCache:
             FetchError: It cannot be written.
         """
         path = self.root / "manifests" / folder / name
-        part, _ = self._part(path.parent, [content], len(content))
-        try:
+        with self._part(path.parent, [content], len(content)) as (part, _):
             self._name(part, path)
-        finally:
-            with suppress(OSError):
-                part.unlink()
         return path
 
 

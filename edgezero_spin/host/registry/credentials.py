@@ -1,6 +1,6 @@
 """Credentials for registries: logins of Spin, Docker and compatible tools.
 
-In: a registry's host. Out: ``Credentials``, or ``None`` for nobody in particular.
+In: a registry's host. Out: ``Credentials``, or ``None`` for anonymous access.
 
 Source: contract spin-host.md, OCI-23; https://github.com/docker/docker-credential-helpers.
 """

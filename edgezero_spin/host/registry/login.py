@@ -1,4 +1,4 @@
-"""Log in to a registry: try a name and a password, and keep them where Spin keeps its own.
+"""Logins to registries: a name and a password, tried and kept where Spin keeps its own.
 
 Source: contract spin-host.md, OCI-22 and OCI-23.
 """

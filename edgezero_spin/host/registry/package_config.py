@@ -70,7 +70,7 @@ class PackageConfig:
             named: What the manifest names.
 
         Raises:
-            FetchError: There is none, or what is said of it makes no sense.
+            FetchError: There is none, or its configuration is invalid.
         """
         namespace = package.partition(":")[0]
         mapping: Any = named

@@ -20,7 +20,7 @@ import httpx
 from edgezero_spin.host.registry.cache import measure, pieces_of
 from edgezero_spin.host.registry.package_config import PackageRegistry, load_package_config
 from edgezero_spin.host.registry.repository import OciRepository
-from edgezero_spin.host.registry.session import RegistryEndpoint
+from edgezero_spin.host.registry.session import RegistryEndpoint, content_of, document_of
 from edgezero_spin.manifest.image_reference import parse_image_reference
 from edgezero_spin.manifest.spin import FetchError, PackageSource
 from edgezero_spin.manifest.spin.versions import (
@@ -195,11 +195,12 @@ def _metadata_of(registry: PackageRegistry) -> Mapping[str, Any]:
     scheme = "http" if registry.name.partition(":")[0] == "localhost" else "https"
     url = f"{scheme}://{registry.name}{METADATA_PATH}"
     try:
-        response = httpx.get(url, timeout=METADATA_TIMEOUT_S, follow_redirects=True)
-        if response.status_code == 404:
-            return {}
-        found = response.raise_for_status().json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        with httpx.stream(
+            "GET", url, timeout=METADATA_TIMEOUT_S, follow_redirects=True
+        ) as response:
+            if response.status_code == 404:
+                return {}
+            return document_of(content_of(response.raise_for_status()), registry.name)
+    except (httpx.HTTPError, httpx.InvalidURL, FetchError) as error:
         logger.warning("the registry %s says nothing of itself: %s", registry.name, error)
         return {}
-    return found if isinstance(found, dict) else {}

@@ -64,7 +64,7 @@ class Manifest:
     Attributes:
         content: As the registry has it.
         digest: Of ``content``.
-        config: The image's configuration, ``None`` where it has none that makes sense.
+        config: The image's configuration, ``None`` where it has none or an invalid one.
         layers: What it is made of.
     """
 
@@ -115,8 +115,9 @@ class OciRepository:
             with self._session.answer("GET", url, self._name) as response:
                 document = document_of(content_of(response), self._host)
                 following = _NEXT.search(response.headers.get("link", ""))
-            tags = document.get("tags") or ()
-            found += [tag for tag in tags if isinstance(tag, str)]
+            tags = document.get("tags")
+            if isinstance(tags, list):
+                found += [tag for tag in tags if isinstance(tag, str)]
             if following is None:
                 return found
             url = urljoin(url, following[1])

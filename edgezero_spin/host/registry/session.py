@@ -8,7 +8,6 @@ Source: https://github.com/opencontainers/distribution-spec; RFC 6750 for the ch
 contract spin-host.md, OCI-25.
 """
 
-import json
 import re
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ import attrs
 import httpx
 
 from edgezero_spin.host.registry.credentials import Credentials
+from edgezero_spin.manifest.decoding import decode_json
 from edgezero_spin.manifest.spin import FetchError
 
 __all__ = ["MAX_DOCUMENT_BYTES", "OciSession", "RegistryEndpoint", "content_of", "document_of"]
@@ -45,7 +45,7 @@ class RegistryEndpoint:
         plain: Without TLS.
         trusting: Accept any certificate.
         roots: Certificates in PEM that it is trusted by, besides the system's.
-        credentials: Who asks; ``None`` for nobody in particular.
+        credentials: Who asks; ``None`` for anonymous access.
     """
 
     host: str
@@ -128,9 +128,19 @@ class OciSession:
         headers: Mapping[str, str],
         content: Callable[[], Iterable[bytes]] | None,
     ) -> httpx.Response:
-        if method in ("GET", "HEAD"):
-            return self._read(method, url, headers)
-        return self._send(method, url, headers, content)
+        """Ask, and ask again where what is read is kept elsewhere, as blobs often are.
+
+        The client would do the same, but read whatever comes with a redirect.
+        """
+        for _ in range(MAX_REDIRECTS):
+            response = self._send(method, url, headers, content)
+            if method not in ("GET", "HEAD") or not response.has_redirect_location:
+                return response
+            _release(response)
+            url = str(response.url.join(response.headers["location"]))
+            if not url.startswith(self._realms):
+                raise FetchError(f"the registry {self.host} leads to a place without TLS")
+        raise FetchError(f"the registry {self.host} leads from place to place without end")
 
     def _send(
         self,
@@ -147,21 +157,6 @@ class OciSession:
         body = None if content is None else content()
         request = self._client.build_request(method, url, headers=sent, content=body)
         return self._client.send(request, stream=True)
-
-    def _read(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        """Ask, and ask again where the answer is kept elsewhere, as blobs often are.
-
-        The client would do the same, but read whatever comes with a redirect.
-        """
-        for _ in range(MAX_REDIRECTS):
-            response = self._send(method, url, headers, None)
-            if not response.has_redirect_location:
-                return response
-            _release(response)
-            url = str(response.url.join(response.headers["location"]))
-            if not url.startswith(self._realms):
-                raise FetchError(f"the registry {self.host} leads to a place without TLS")
-        raise FetchError(f"the registry {self.host} leads from place to place without end")
 
     def _is_own(self, url: httpx.URL) -> bool:
         return (url.scheme, url.netloc) == (self._origin.scheme, self._origin.netloc)
@@ -214,7 +209,7 @@ class OciSession:
             asked["scope"] = scope
         token = None if credentials is None else self._token(realm, asked, credentials.basic)
         if token is None and self.name:
-            # What was told may be for other repositories; this one may be open to everybody.
+            # The credentials may be for other repositories; this one may be public.
             token = self._token(realm, asked, None)
         return None if token is None else f"Bearer {token}"
 
@@ -267,8 +262,8 @@ def document_of(content: bytes, host: str) -> dict[str, Any]:
         FetchError: It is not one.
     """
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
+        document = decode_json(content)
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         raise FetchError(f"{host} answered with what is not a JSON object")
@@ -285,10 +280,10 @@ def _release(response: httpx.Response) -> None:
 
 
 def _code_in(response: httpx.Response) -> str:
-    """The name that the specification has for a failure; what else is said may be anything."""
+    """Return the specification's code of a failure; the rest of an answer is not repeated."""
     try:
-        code = json.loads(content_of(response))["errors"][0]["code"]
-    except (httpx.HTTPError, FetchError, ValueError, RecursionError, LookupError, TypeError):
+        code = decode_json(content_of(response))["errors"][0]["code"]
+    except (httpx.HTTPError, FetchError, ValueError, LookupError, TypeError):
         return ""
     return f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
 

@@ -147,10 +147,7 @@ def _wait(owner: "Instance", subtask: Subtask) -> None:
 def async_host_call(
     lower: LoweredFunction, function: HostFunction, converters: Converters, number: int
 ) -> Trampoline:
-    """Return the trampoline to an asynchronous function of the host.
-
-    Args:
-        number: Index of the caller's context in ``Instance.contexts``.
+    """Return the trampoline to an asynchronous function of the host; see ``host_call``.
 
     Raises:
         LinkError: A type cannot cross.

@@ -21,12 +21,11 @@ from edgezero_spin.host.runtime.waitables import (
     NO_EVENT,
     TASK_CANCELLED,
     Subtask,
+    Waitable,
     WaitableEvent,
     WaitableSet,
-    waitable_at,
-    waitable_set_at,
 )
-from edgezero_spin.wasm.component.layout import Formats, core_signature, layout_of, slots
+from edgezero_spin.wasm.component.layout import Formats, core_signature, slots
 from edgezero_spin.wasm.component.linked import Builtin, CoreExport, LiftedFunction
 from edgezero_spin.wasm.component.types import FunctionType, StreamType
 
@@ -43,10 +42,7 @@ _Body = Callable[..., Any]
 
 
 def builtin_call(builtin: Builtin, converters: Converters, number: int) -> Trampoline:
-    """Return the trampoline to a built-in.
-
-    Args:
-        number: Index of its context in ``Instance.contexts``.
+    """Return the trampoline to a built-in, whose context has this number.
 
     Raises:
         LinkError: A type cannot cross.
@@ -112,7 +108,7 @@ def _body(builtin: Builtin, converters: Converters, number: int) -> tuple[_Body,
             def wait(owner: "Instance", component: ComponentInstance, index: int, at: int) -> int:
                 if blocks:
                     scheduler_of(owner).check_block()
-                wset = waitable_set_at(component, index)
+                wset = component.entry(index, WaitableSet)
                 code, first, second = take(owner, wset, cancellable)
                 cx = owner.contexts[number]
                 cx.check(at, 8, 4)
@@ -153,22 +149,12 @@ def _task_return(
     # The result is taken as parameters are: up to 16 core values, else one pointer.
     parameters = () if type_ is None else (("", type_),)
     signature = core_signature(FunctionType(parameters, None), lowered=False)
-    lifts = {}
-    for to_host in (False, True):
-        lifting = converters.lifting(options.encoding, to_host=to_host, lends=False)
-        if type_ is None:
-            lifts[to_host] = lambda cx, flat: None
-        elif signature.spilled:
-            load, layout = lifting.load(type_), layout_of(type_)
-
-            def loaded(cx: Any, flat: Any, load: Any = load, layout: Any = layout) -> Any:
-                cx.check(flat[0], layout.size, layout.alignment)
-                return load(cx, flat[0])
-
-            lifts[to_host] = loaded
-        else:
-            lifts[to_host] = lifting.lift(type_, signature.parameters, 0)
-
+    lifts = {
+        to_host: converters.lifting(options.encoding, to_host=to_host, lends=False).lift_result(
+            type_, signature.parameters, in_memory=signature.spilled
+        )
+        for to_host in (False, True)
+    }
     fitting: list[LiftedFunction] = []
 
     def fits(given: LiftedFunction) -> bool:
@@ -226,13 +212,13 @@ def _set_new(owner: "Instance", component: ComponentInstance) -> int:
 
 
 def _set_drop(owner: "Instance", component: ComponentInstance, index: int) -> None:
-    waitable_set_at(component, index).check_drop()
+    component.entry(index, WaitableSet).check_drop()
     component.remove(index)
 
 
 def _join(owner: "Instance", component: ComponentInstance, index: int, to: int) -> None:
-    waitable = waitable_at(component, index)
-    waitable.join(waitable_set_at(component, to) if to else None)
+    waitable = component.entry(index, Waitable)
+    waitable.join(component.entry(to, WaitableSet) if to else None)
 
 
 def _wait(owner: "Instance", wset: WaitableSet, cancellable: bool) -> WaitableEvent:
@@ -262,15 +248,8 @@ def _yield(owner: "Instance", cancellable: bool) -> int:
     return 1
 
 
-def _subtask(component: ComponentInstance, index: int) -> Subtask:
-    found = waitable_at(component, index)
-    if not isinstance(found, Subtask):
-        raise component.mismatch(index)
-    return found
-
-
 def _subtask_drop(owner: "Instance", component: ComponentInstance, index: int) -> None:
-    subtask = _subtask(component, index)
+    subtask = component.entry(index, Subtask)
     if not subtask.delivered:
         raise Trap("cannot drop a subtask which has not yet resolved")
     component.remove(index)
@@ -280,7 +259,7 @@ def _subtask_drop(owner: "Instance", component: ComponentInstance, index: int) -
 def _cancel(owner: "Instance", component: ComponentInstance, index: int, is_async: bool) -> int:
     if not is_async:
         scheduler_of(owner).check_block()
-    subtask = _subtask(component, index)
+    subtask = component.entry(index, Subtask)
     if subtask.delivered or subtask.cancelling:
         raise Trap("`subtask.cancel` called after terminal status delivered")
     if not is_async:

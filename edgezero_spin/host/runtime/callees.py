@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.runtime.converters import Converters, lower_parameters
-from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
+from edgezero_spin.host.runtime.lifted import lifted_call
 from edgezero_spin.host.runtime.misfit import misfit_of_arguments
 from edgezero_spin.host.runtime.scheduler import Completion
 from edgezero_spin.host.runtime.storing import MISFITS
@@ -30,6 +30,9 @@ __all__ = ["Callee", "callee_of"]
 class Callee:
     """A lifted function, ready to be called as a task.
 
+    Args:
+        number: Index of its context in ``Instance.contexts``.
+
     Attributes:
         entered: The component instances that a call from outside enters.
         from_host: Its caller is the host.
@@ -38,7 +41,13 @@ class Callee:
     """
 
     def __init__(
-        self, function: LiftedFunction, number: int, entered: Sequence[int], from_host: bool
+        self,
+        function: LiftedFunction,
+        converters: Converters,
+        number: int,
+        entered: Sequence[int],
+        *,
+        from_host: bool,
     ) -> None:
         self.function = function
         self._number = number
@@ -49,6 +58,15 @@ class Callee:
         self.needs_exclusive = self.is_async and (
             not options.is_async or options.callback is not None
         )
+        self._prepare(converters)
+
+    def _prepare(self, converters: Converters) -> None:
+        """Make what each call needs.
+
+        Raises:
+            LinkError: A type cannot cross.
+        """
+        raise NotImplementedError
 
     def begin(self, task: Task) -> None:
         """Start the function."""
@@ -102,16 +120,10 @@ class Callee:
 class _Synchronous(Callee):
     """A function that is lifted synchronously, of whatever type."""
 
-    def __init__(
-        self,
-        function: LiftedFunction,
-        number: int,
-        entered: Sequence[int],
-        from_host: bool,
-        invoke: Invoke,
-    ) -> None:
-        super().__init__(function, number, entered, from_host)
-        self._invoke = invoke
+    def _prepare(self, converters: Converters) -> None:
+        self._invoke = lifted_call(
+            self.function, converters, self._number, (), from_host=self.from_host
+        )
 
     def begin(self, task: Task) -> None:
         try:
@@ -128,21 +140,14 @@ class _Synchronous(Callee):
 class _Asynchronous(Callee):
     """A function that is lifted ``async``; without a callback it blocks on the stack."""
 
-    def __init__(
-        self,
-        function: LiftedFunction,
-        converters: Converters,
-        number: int,
-        entered: Sequence[int],
-        *,
-        from_host: bool,
-    ) -> None:
-        super().__init__(function, number, entered, from_host)
-        self._callback = function.options.callback
+    def _prepare(self, converters: Converters) -> None:
+        type_, options = self.function.type, self.function.options
+        self._callback = options.callback
         self._class_of = converters.class_of
-        type_, options = function.type, function.options
         signature = core_signature(type_, lowered=False, is_async=True, callback=True)
-        lowering = converters.lowering(options.encoding, function.instance, from_host=from_host)
+        lowering = converters.lowering(
+            options.encoding, self.function.instance, from_host=self.from_host
+        )
         self._lower = lower_parameters(lowering, type_, signature)
         self._parameters = slots(signature.parameters)
         self._width = len(signature.parameters)
@@ -185,18 +190,10 @@ def callee_of(
     *,
     from_host: bool,
 ) -> Callee:
-    """Return a lifted function as a callee.
-
-    Args:
-        number: Index of its context in ``Instance.contexts``.
-        entered: The component instances that a call from outside enters.
-        from_host: Parameters and result are the host's.
+    """Return a lifted function as a callee; see ``Callee``.
 
     Raises:
         LinkError: A type cannot cross.
     """
-    options = function.options
-    if not options.is_async:
-        invoke = lifted_call(function, converters, number, (), from_host=from_host)
-        return _Synchronous(function, number, entered, from_host, invoke)
-    return _Asynchronous(function, converters, number, entered, from_host=from_host)
+    kind = _Asynchronous if function.options.is_async else _Synchronous
+    return kind(function, converters, number, entered, from_host=from_host)

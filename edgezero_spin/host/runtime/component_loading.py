@@ -155,7 +155,7 @@ def load_component(
     return component if joined else attrs.evolve(component, code=compiled_form(component))
 
 
-_FORM = "form 3"
+_FORM = "form 4"
 """Changes with the classes of the linked form and with what the fuser does."""
 
 

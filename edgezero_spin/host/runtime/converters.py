@@ -4,14 +4,14 @@ Closures depend on a type, on a string encoding and on who is on the other side.
 once for each combination and shared by all functions of the component.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from edgezero_spin.host.runtime.lift import Lifting
 from edgezero_spin.host.runtime.lower import Lowering
 from edgezero_spin.host.runtime.memory import Context
-from edgezero_spin.host.runtime.primitives import Lift, Lower
+from edgezero_spin.host.runtime.primitives import Lift
 from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     CoreSignature,
@@ -103,19 +103,10 @@ def lift_parameters(
     Parameters that are in memory are loaded through the pointer among the core values; the
     first lift checks it.
     """
-    types = [part for _, part in type_.parameters]
-    if signature.spilled:
-        return _spilled_lifts(lifting, types)
-    lifts = []
-    at = 0
-    for part in types:
-        lifts.append(lifting.lift(part, signature.parameters, at))
-        at += len(layout_of(part).flat or ())
-    return lifts
-
-
-def _spilled_lifts(lifting: Lifting, types: list[wit.ValueType]) -> list[Lift]:
-    record = layout_of(wit.TupleType(tuple(types)))
+    types = type_.parameter_types
+    if not signature.spilled:
+        return lifting.lift_all(types, signature.parameters)
+    record = layout_of(wit.TupleType(types))
 
     def lift_of(load: Any, offset: int) -> Lift:
         if offset:
@@ -137,9 +128,9 @@ def lower_parameters(
     lowering: Lowering, type_: wit.FunctionType, signature: CoreSignature
 ) -> Callable[[Context, tuple[Any, ...], list[Any]], None]:
     """Return ``(context, parameters, core values)`` for the call of a lifted function."""
-    types = [part for _, part in type_.parameters]
+    types = type_.parameter_types
     if signature.spilled:
-        record = wit.TupleType(tuple(types))
+        record = wit.TupleType(types)
         layout, store = layout_of(record), lowering.store(record)
 
         def lower_spilled(cx: Context, values: tuple[Any, ...], flat: list[Any]) -> None:
@@ -147,11 +138,7 @@ def lower_parameters(
             store(cx, at, values)
 
         return lower_spilled
-    lowers: list[Lower] = []
-    at = 0
-    for part in types:
-        lowers.append(lowering.lower(part, signature.parameters, at))
-        at += len(layout_of(part).flat or ())
+    lowers = lowering.lower_all(types, signature.parameters)
 
     def lower_flat(cx: Context, values: tuple[Any, ...], flat: list[Any]) -> None:
         for lower, value in zip(lowers, values, strict=True):
@@ -167,7 +154,7 @@ def needs_async(linked: LinkedComponent) -> bool:
         return (
             type_.is_async
             or options.is_async
-            or contains([*type_.types], wit.StreamType, wit.FutureType)
+            or contains(type_.types, wit.StreamType, wit.FutureType)
         )
 
     for source in linked.canonicals():
@@ -182,9 +169,9 @@ def needs_async(linked: LinkedComponent) -> bool:
     )
 
 
-def contains(types: "list[wit.ValueType | None]", *kinds: type) -> bool:
+def contains(types: Iterable[wit.ValueType], *kinds: type) -> bool:
     """Tell whether any of these types has a part of one of these kinds."""
-    return any(type_ is not None and not _kinds_in(type_).isdisjoint(kinds) for type_ in types)
+    return any(not _kinds_in(type_).isdisjoint(kinds) for type_ in types)
 
 
 @lru_cache(4096)

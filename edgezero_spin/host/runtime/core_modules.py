@@ -19,8 +19,8 @@ from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.native import (
     EXTERN_BYTES,
     EXTERN_ITEM,
-    INSTANCE_BYTES,
     Callback,
+    InstanceBuffer,
     address_of,
     error_message,
     function_new,
@@ -46,11 +46,7 @@ _VALUE_TYPES = {
 
 @attrs.frozen
 class DefinedFunction:
-    """A trampoline as the engine knows it.
-
-    Attributes:
-        callback: What the engine calls.
-    """
+    """A trampoline as the engine calls it."""
 
     callback: Any
     type: wasmtime.FuncType
@@ -136,7 +132,7 @@ class JoinedModule:
         Raises:
             OutOfMemory, EngineBusy, GuestTrapped: As ``PreparedComponent.instantiate``.
         """
-        made = ctypes.create_string_buffer(INSTANCE_BYTES)
+        made = InstanceBuffer()
         address = ctypes.addressof(made)
         if self._pre:
             problem = instantiate(self._pre, instance.context, address, instance.trap_address)

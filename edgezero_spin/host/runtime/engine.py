@@ -29,12 +29,7 @@ from edgezero_spin.host.runtime.pool import (
     set_pool,
 )
 
-__all__ = [
-    "Engine",
-    "EngineSettings",
-    "InstanceLimits",
-    "make_engine",
-]
+__all__ = ["Engine", "EngineSettings", "InstanceLimits", "make_engine"]
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +62,7 @@ class EngineSettings:
 
     pooling: bool = True
     max_instances: int = attrs.field(default=1000, validator=ge(1))
-    max_memory_bytes: int = attrs.field(default=4 * _GIB, validator=[gt(0)])
+    max_memory_bytes: int = attrs.field(default=4 * _GIB, validator=gt(0))
     memory_keep_resident_bytes: int = attrs.field(default=20 * _MIB, validator=ge(0))
     table_keep_resident_bytes: int = attrs.field(default=2 * _MIB, validator=ge(0))
     scan_dirty_pages: bool = True
@@ -227,8 +222,8 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
         _log.warning(
             "the system refuses %d GiB of address space for %d pooled instances; instances "
             "are allocated one by one, which is slower (lower max_instances or raise ulimit -v)",
-            settings.max_instances * SLOT_BYTES // _GIB,
-            settings.max_instances,
+            count * SLOT_BYTES // _GIB,
+            count,
         )
         pooling = False
     config = wasmtime.Config()
@@ -237,15 +232,6 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
     config.debug_info = settings.debug_info
     # A view of a guest's memory stays good as long as the memory does not move.
     ffi.wasmtime_config_memory_may_move_set(config.ptr(), False)
-    scans = False
-    if pooling:
-        scans = set_pool(
-            config,
-            count=settings.max_instances,
-            max_memory_bytes=settings.max_memory_bytes,
-            memory_keep_resident_bytes=settings.memory_keep_resident_bytes,
-            table_keep_resident_bytes=settings.table_keep_resident_bytes,
-            scan_dirty_pages=settings.scan_dirty_pages,
-        )
+    scans = pooling and set_pool(config, settings)
     slots = MemorySlots() if scans else None
     return Engine(settings, wasmtime.Engine(config), pooling, slots)

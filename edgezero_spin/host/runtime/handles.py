@@ -9,9 +9,10 @@ that the guest chose.
 Source: ``CanonicalABI.md``, "Component Instance State", "Table State" and "Resource State".
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.runtime.traps import table_full
 from edgezero_spin.wasm.component.types import ResourceType
 
 if TYPE_CHECKING:
@@ -20,16 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "ComponentInstance", "GuestResource", "Handle"]
 
-DEFAULT_HANDLE_LIMIT = 100_000
-"""Handles that one component instance may hold at once unless told otherwise."""
+Entry = TypeVar("Entry")
+
+
+_new = object.__new__
 
 
 class Call:
-    """One call of a lifted function, as far as borrowed handles end with it.
-
-    Attributes:
-        borrows: Borrowed handles that the callee still holds.
-    """
+    """One call of a lifted function: how many borrowed handles its callee still holds."""
 
     __slots__ = ("borrows",)
 
@@ -69,6 +68,7 @@ class ComponentInstance:
 
     Attributes:
         entries: Live handles by index, the oldest first. 0 is never an index.
+        limit: Most of them at once.
         may_enter: No call is in it, and none trapped.
         may_leave: It may call out; not so in ``realloc`` and ``post-return``.
         backpressure: While it is above 0, calls wait before they start.
@@ -88,7 +88,7 @@ class ComponentInstance:
         "starting",
     )
 
-    def __init__(self, limit: int = DEFAULT_HANDLE_LIMIT) -> None:
+    def __init__(self, limit: int) -> None:
         self.entries: dict[int, Any] = {}
         self.limit = limit
         self.may_enter = True
@@ -116,13 +116,35 @@ class ComponentInstance:
         self._next = index + 1
         self.entries[index] = entry
         if index > self.limit:
-            raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
+            raise table_full(self.limit)
+        return index
+
+    def add_own(self, type_: ResourceType, rep: Any) -> int:
+        """Add a handle that owns a resource, as ``add`` does."""
+        # Spelt out: this is done for each resource that a guest gets.
+        handle: Handle = _new(Handle)
+        handle.type, handle.rep, handle.call, handle.lends = type_, rep, None, 0
+        if not self._free:
+            return self.add(handle)
+        index = self._free.pop()
+        self.entries[index] = handle
         return index
 
     def remove(self, index: int) -> None:
         """Free an index that is in use."""
         del self.entries[index]
         self._free.append(index)
+
+    def entry(self, index: int, class_: type[Entry]) -> Entry:
+        """Return an entry of a class.
+
+        Raises:
+            Trap: There is none, or it is something else.
+        """
+        found = self.entries.get(index)
+        if not isinstance(found, class_):
+            raise self.mismatch(index)
+        return found
 
     def handle(self, index: int, type_: ResourceType) -> Handle:
         """Return the handle to a resource of a type.

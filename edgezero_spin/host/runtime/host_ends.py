@@ -16,6 +16,7 @@ from edgezero_spin.host.runtime.host_sources import FutureValue, HostShared, sou
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import loop_of_this_thread
 from edgezero_spin.host.runtime.streams import CANCELLED, COMPLETED, DROPPED, Shared
+from edgezero_spin.host.runtime.tasks import scheduler_of
 from edgezero_spin.wasm.component.types import FutureType, StreamType
 
 if TYPE_CHECKING:
@@ -24,19 +25,22 @@ if TYPE_CHECKING:
 __all__ = ["FutureReader", "StreamReader", "is_readable", "posting", "reader_of", "shared_of"]
 
 
-class _HostBuffer:
-    """Room on the host's side."""
+class _HostParty:
+    """The host's side of a read."""
+
+    __slots__ = ("_done", "component", "items", "remaining", "takes")
 
     of_host = True
     is_empty = False
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(
+        self, most: int, done: Callable[[Any], None], takes: Callable[[int], bool] | None
+    ) -> None:
+        self.component: ComponentInstance | None = None
+        self.remaining = most
         self.items: Any = None
-
-    @property
-    def remaining(self) -> int:
-        return 0 if self.items is not None else self._most
+        self.takes = takes
+        self._done = done
 
     def take(self, count: int, *, to_host: bool) -> Any:
         raise RuntimeError("the host reads here")
@@ -44,25 +48,14 @@ class _HostBuffer:
     def put(self, items: Any, *, from_host: bool) -> None:
         # Bytes of a source are views; whoever reads them may keep them.
         self.items = items
-
-
-class _HostParty:
-    """The host's side of a read."""
-
-    def __init__(
-        self, most: int, done: Callable[[Any], None], takes: Callable[[int], bool] | None
-    ) -> None:
-        self.component: ComponentInstance | None = None
-        self.buffer = _HostBuffer(most)
-        self.takes = takes
-        self._done = done
+        self.remaining = 0
 
     def copied(self, reclaim: Callable[[], None]) -> None:
         reclaim()
         self.done(COMPLETED)
 
     def done(self, result: int) -> None:
-        items = self.buffer.items
+        items = self.items
         if items is None and result == COMPLETED:
             items = b""
         self._done(None if result in (DROPPED, CANCELLED) and items is None else items)
@@ -71,11 +64,13 @@ class _HostParty:
 class StreamReader:
     """A readable end of a stream that the host has."""
 
+    __slots__ = ("_owner", "_shared", "type")
+
     def __init__(self, owner: "Instance", shared: Shared) -> None:
         self._owner = owner
         self._shared: Shared | None = shared
         self.type = shared.type
-        _count(owner, 1)
+        scheduler_of(owner).readers += 1
 
     @property
     def is_open(self) -> bool:
@@ -118,19 +113,19 @@ class StreamReader:
             else:
                 loop.call_soon_threadsafe(_set_result, future, items)
 
-        _post(self._owner, lambda: self.read_now(most, done))
+        scheduler_of(self._owner).post(lambda: self.read_now(most, done))
         return await future
 
     def close_now(self) -> None:
         """Drop the end on the instance's thread: the guest's writes then end with DROPPED."""
         shared, self._shared = self._shared, None
         if shared is not None:
-            _count(self._owner, -1)
+            scheduler_of(self._owner).readers -= 1
             shared.drop()
 
     def close(self) -> None:
         """Drop the end, from any thread. Closing twice is harmless."""
-        _post(self._owner, self.close_now)
+        scheduler_of(self._owner).post(self.close_now)
 
     def hand_over(self) -> Shared:
         """Give the end away, to a guest.
@@ -141,12 +136,14 @@ class StreamReader:
         shared, self._shared = self._shared, None
         if shared is None:
             raise ValueError("the stream or future is closed or was given away")
-        _count(self._owner, -1)
+        scheduler_of(self._owner).readers -= 1
         return shared
 
 
 class FutureReader(StreamReader):
     """A readable end of a future that the host has."""
+
+    __slots__ = ()
 
     async def get(self) -> Any:
         """Return the value.
@@ -165,22 +162,9 @@ def _set_result(future: "asyncio.Future[Any]", value: Any) -> None:
         future.set_result(value)
 
 
-def _count(owner: "Instance", change: int) -> None:
-    tasks = owner.tasks
-    if tasks is not None:
-        tasks.readers += change
-
-
-def _post(owner: "Instance", work: Callable[[], None]) -> None:
-    tasks = owner.tasks
-    if tasks is not None:
-        tasks.post(work)
-
-
 def posting() -> Callable[[Callable[[], None]], None]:
     """Return what has work done on the thread of the instance that runs now, from any thread."""
-    owner = running.get()
-    return lambda work: _post(owner, work)
+    return scheduler_of(running.get()).post
 
 
 def reader_of(owner: "Instance", shared: Shared) -> StreamReader:

@@ -14,6 +14,7 @@ import attrs
 from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.runtime.scheduler import is_coroutine
 from edgezero_spin.host.runtime.streams import COMPLETED, DROPPED, Party, Shared
+from edgezero_spin.host.runtime.tasks import scheduler_of
 from edgezero_spin.wasm.component.types import FutureType, StreamType
 
 if TYPE_CHECKING:
@@ -123,13 +124,13 @@ class HostShared(Shared):
         else:
             self.pending = reader
             if not self._pulling:
-                self._pull(reader.buffer.remaining)
+                self._pull(reader.remaining)
 
     def _pull(self, most: int) -> None:
         self._pulling = True
         read_now = getattr(self.source, "read_now", None)
         if read_now is not None:
-            _expect(self._owner, 1)
+            scheduler_of(self._owner).operations += 1
             read_now(most, self._told)
             return
         try:
@@ -138,15 +139,13 @@ class HostShared(Shared):
             self._arrived(None, error)
             return
         if is_coroutine(found):
-            tasks = self._owner.tasks
-            if tasks is not None:
-                tasks.start_coroutine(found, self._fetched)
+            scheduler_of(self._owner).start_coroutine(found, self._fetched)
         else:
             self._arrived(found, None)
 
     def _told(self, items: Any) -> None:
         if not self.dropped:
-            _expect(self._owner, -1)
+            scheduler_of(self._owner).operations -= 1
             self._arrived(items, None)
 
     def _fetched(self, items: Any, error: BaseException | None) -> None:
@@ -175,9 +174,9 @@ class HostShared(Shared):
 
     def _give(self, reader: Party) -> None:
         items = self._left
-        count = min(reader.buffer.remaining, len(items))
+        count = min(reader.remaining, len(items))
         if count:
-            reader.buffer.put(items[:count], from_host=True)
+            reader.put(items[:count], from_host=True)
             self._left = items[count:] if count < len(items) else None
         reader.done(COMPLETED)
 
@@ -185,7 +184,7 @@ class HostShared(Shared):
         if not self.dropped:
             self.dropped, self._left = True, None
             if self._pulling and hasattr(self.source, "read_now"):
-                _expect(self._owner, -1)
+                scheduler_of(self._owner).operations -= 1
             close = getattr(self.source, "close", None)
             if close is not None:
                 close()
@@ -214,13 +213,6 @@ class _PromiseSource:
 
     def read_now(self, most: int, done: Callable[[Any], None]) -> None:
         self._promise.when(lambda value: done([value]))
-
-
-def _expect(owner: "Instance", change: int) -> None:
-    """Note that the host has something for the guest later, or had it."""
-    tasks = owner.tasks
-    if tasks is not None:
-        tasks.operations += change
 
 
 def source_of(value: Any) -> Any:

@@ -110,7 +110,7 @@ class Instance(Store):
             BaseException: Whatever a host function raised, with its traceback.
         """
         export = self._prepared.export(interface, function, len(args))
-        value = self.enter(lambda: export.invoke(self, args))
+        value = self.enter(export.invoke, self, args)
         if not export.fallible:
             return value
         if isinstance(value, Err):
@@ -145,12 +145,12 @@ class Instance(Store):
             completion.when_done(when_done)
         submit = export.submit
         if submit is None:
-            completion.finish(self.enter(lambda: export.invoke(self, args)))
+            completion.finish(self.enter(export.invoke, self, args))
         else:
-            self.enter(lambda: submit(self, args, completion))
+            self.enter(submit, self, args, completion)
         return completion
 
-    def enter(self, work: Callable[[], _Result]) -> _Result:
+    def enter(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
         """Do something that may call the guest.
 
         Raises:
@@ -163,14 +163,14 @@ class Instance(Store):
         if not self._store:
             raise InstanceError("the instance is closed")
         self._entered = True
-        return self._inside(work)
+        return self._inside(work, *arguments)
 
-    def _inside(self, work: Callable[[], _Result]) -> _Result:
+    def _inside(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
         """Run what may call the guest, with this instance as the thread's present one."""
         token = running.set(self)
         self._running = True
         try:
-            return work()
+            return work(*arguments)
         except (GuestTrapped, EngineBusy):
             self.trapped = True
             raise
@@ -184,11 +184,7 @@ class Instance(Store):
             self._inside(lambda: self.drop(type_, rep, None))
 
     def drop(self, type_: ResourceType, rep: Any, caller: int | None) -> None:
-        """Run the destructor of a resource.
-
-        Args:
-            caller: The component instance that drops it, ``None`` for the host.
-        """
+        """Run the destructor of a resource; the caller is a component instance, or the host."""
         owner = self._prepared.linked.resources[type_]
         if isinstance(owner, HostResource):
             drop = getattr(rep, "drop", None)

@@ -80,11 +80,7 @@ class Err:
 
 @attrs.frozen
 class Some:
-    """The ``some`` case of an ``option`` whose payload is itself an option.
-
-    Attributes:
-        value: The payload, possibly ``None``.
-    """
+    """The ``some`` case of an ``option`` whose payload is itself an option."""
 
     value: Any = None
 

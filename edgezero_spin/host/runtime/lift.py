@@ -6,11 +6,12 @@ the core values.
 Source: ``CanonicalABI.md``, "Flat Lifting".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from edgezero_spin.host.runtime.cases import flag_names, label_of, makers_of
 from edgezero_spin.host.runtime.handles import Handle
-from edgezero_spin.host.runtime.loading import Loading, flag_names, label_of, makers_of
+from edgezero_spin.host.runtime.loading import Loading
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import (
     Lift,
@@ -54,8 +55,7 @@ class Lifting(Loading):
                 items = self._items(element)
                 return lambda cx, flat: items(cx, flat[at], flat[at + 1])
             case wit.ListType(element, int(length)):
-                width = len(layout_of(element).flat or ())
-                lifts = [self.lift(element, formats, at + i * width) for i in range(length)]
+                lifts = self.lift_all([element] * length, formats, at)
                 make: Callable[[Any], Any] = bytes if element is wit.Primitive.U8 else list
                 return lambda cx, flat: make([lift(cx, flat) for lift in lifts])
             case wit.FlagsType():
@@ -71,13 +71,39 @@ class Lifting(Loading):
                 return lambda cx, flat: end(cx, flat[at] & _MASK)
             case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._lift_variant(type_, formats, at)
-        raise UnsupportedTypeError(type(type_).__name__)
+        raise UnsupportedTypeError(type_)
+
+    def lift_all(self, types: Iterable[wit.ValueType], formats: Formats, at: int = 0) -> list[Lift]:
+        """Return the lifts of values that lie one after the other; see ``lift``."""
+        lifts = []
+        for type_ in types:
+            lifts.append(self.lift(type_, formats, at))
+            at += len(layout_of(type_).flat or ())
+        return lifts
+
+    def lift_result(
+        self, type_: wit.ValueType | None, formats: Formats, *, in_memory: bool
+    ) -> Lift:
+        """Return the lift of a result, which may be in memory, where its core value points."""
+        if type_ is None:
+            return lambda cx, flat: None
+        if not in_memory:
+            return self.lift(type_, formats, 0)
+        load, layout = self.load(type_), layout_of(type_)
+
+        def loaded(cx: Context, flat: Sequence[Any]) -> Any:
+            cx.check(flat[0], layout.size, layout.alignment)
+            return load(cx, flat[0])
+
+        return loaded
 
     def _lift_handle(self, type_: wit.OwnType | wit.BorrowType, at: int) -> Lift:
-        handle = self._handle(type_)
-        if not self.is_plain_borrow(type_):
-            return lambda cx, flat: handle(cx, flat[at] & _MASK)
         resource = self._identity(type_.resource)
+        if not self.is_plain(type_):
+            handle = self._handle(type_)
+            return lambda cx, flat: handle(cx, flat[at] & _MASK)
+        if isinstance(type_, wit.OwnType):
+            return lambda cx, flat: cx.instance.take_own(flat[at] & _MASK, resource)
 
         # The ``self`` of a method, spelt out because most calls have one.
         def lift_borrow(cx: Context, flat: Sequence[Any]) -> Any:
@@ -88,22 +114,15 @@ class Lifting(Loading):
 
         return lift_borrow
 
-    def _lift_record(
-        self, type_: wit.RecordType | wit.TupleType, formats: Formats, at: int
-    ) -> Lift:
+    def _lift_record(self, type_: wit.AnyRecord, formats: Formats, at: int) -> Lift:
         names, types = fields_of(type_)
-        lifts = []
-        for part in types:
-            lifts.append(self.lift(part, formats, at))
-            at += len(layout_of(part).flat or ())
+        lifts = self.lift_all(types, formats, at)
         if names is not None:
             named = [*zip(names, lifts, strict=True)]
             return lambda cx, flat: {name: lift(cx, flat) for name, lift in named}
         return lambda cx, flat: tuple([lift(cx, flat) for lift in lifts])
 
-    def _lift_variant(
-        self, type_: wit.VariantType | wit.OptionType | wit.ResultType, formats: Formats, at: int
-    ) -> Lift:
+    def _lift_variant(self, type_: wit.AnyVariant, formats: Formats, at: int) -> Lift:
         lifts = [
             None if case is None else self.lift(case, formats, at + 1) for case in cases_of(type_)
         ]

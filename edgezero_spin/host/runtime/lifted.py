@@ -13,7 +13,7 @@ from edgezero_spin.host.runtime.misfit import misfit_of_arguments
 from edgezero_spin.host.runtime.native import call
 from edgezero_spin.host.runtime.storing import MISFITS
 from edgezero_spin.host.runtime.traps import cannot_enter
-from edgezero_spin.wasm.component.layout import core_signature, layout_of, slots
+from edgezero_spin.wasm.component.layout import core_signature, slots
 from edgezero_spin.wasm.component.linked import LiftedFunction
 from edgezero_spin.wasm.component.types import BorrowType
 
@@ -51,12 +51,13 @@ def lifted_call(
         type_,
         signature,
     )
-    result_of = _result(function, converters, to_host=from_host)
+    lifting = converters.lifting(options.encoding, to_host=from_host, lends=False)
+    result_of = lifting.lift_result(type_.result, signature.results, in_memory=signature.returned)
     core, post_return = function.core, options.post_return
     parameters, results = slots(signature.parameters), slots(signature.results)
     width = len(signature.parameters)
     count = max(width, len(signature.results))
-    borrows = contains([part for _, part in type_.parameters], BorrowType)
+    borrows = contains(type_.parameter_types, BorrowType)
 
     def invoke(owner: "Instance", values: tuple[Any, ...]) -> Any:
         components = owner.components
@@ -94,21 +95,3 @@ def lifted_call(
         return value
 
     return invoke
-
-
-def _result(function: LiftedFunction, converters: Converters, *, to_host: bool) -> Any:
-    """Return ``(context, core results) -> result``."""
-    result = function.type.result
-    if result is None:
-        return lambda cx, flat: None
-    lifting = converters.lifting(function.options.encoding, to_host=to_host, lends=False)
-    signature = core_signature(function.type, lowered=False)
-    if not signature.returned:
-        return lifting.lift(result, signature.results, 0)
-    load, layout = lifting.load(result), layout_of(result)
-
-    def loaded(cx: Any, flat: Any) -> Any:
-        cx.check(flat[0], layout.size, layout.alignment)
-        return load(cx, flat[0])
-
-    return loaded

@@ -22,7 +22,8 @@ from edgezero_spin.host.errors import InstanceError, Trap
 from edgezero_spin.host.runtime.native import (
     EXTERN_BYTES,
     EXTERN_ITEM,
-    INSTANCE_BYTES,
+    ExternBuffer,
+    InstanceBuffer,
     address_of,
     bytes_view,
     call,
@@ -181,8 +182,7 @@ class ListWriterModule:
 class ListWriter:
     """An instance of the module, for one memory and ``realloc`` of a guest.
 
-    Attributes:
-        staging: The memory in which lists are staged.
+    Lists are staged in its memory ``staging``.
     """
 
     def __init__(
@@ -204,12 +204,12 @@ class ListWriter:
             ctypes.memmove(
                 first + number * EXTERN_BYTES, store.extern_address(source), EXTERN_BYTES
             )
-        instance = ctypes.create_string_buffer(INSTANCE_BYTES)
+        instance = InstanceBuffer()
         made = ctypes.addressof(instance)
         problem = instance_new(store.context, module.address, first, 3, made, store.trap_address)
         if problem:
             raise InstanceError(error_message(problem))
-        run = ctypes.create_string_buffer(EXTERN_BYTES)
+        run = ExternBuffer()
         function = ctypes.addressof(run)
         get_export(store.context, made, b"run", 3, function)
         self._kept = externs, instance, run

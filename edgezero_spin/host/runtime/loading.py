@@ -8,12 +8,12 @@ Source: ``CanonicalABI.md``, "Loading".
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
+from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.runtime.cases import flag_names, label_of, makers_of
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import reader_of
-from edgezero_spin.host.runtime.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context, too_much
 from edgezero_spin.host.runtime.primitives import (
     LOADS,
@@ -24,7 +24,7 @@ from edgezero_spin.host.runtime.primitives import (
 )
 from edgezero_spin.host.runtime.streams import ReadableEnd, end_at, interned
 from edgezero_spin.host.runtime.text import TEXT_LIFTS, UTF16_TAG
-from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
+from edgezero_spin.host.runtime.traps import invalid_discriminant
 from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     cases_of,
@@ -36,7 +36,7 @@ from edgezero_spin.wasm.component.layout import (
 )
 from edgezero_spin.wasm.component.linked import Encoding
 
-__all__ = ["Loading", "flag_names", "label_of", "makers_of"]
+__all__ = ["Loading"]
 
 _MASK = 0xFFFF_FFFF
 _ELEMENT_BYTES = 16
@@ -68,6 +68,8 @@ class Loading:
         self._to_host = to_host
         self._lends = lends
         self._text = TEXT_LIFTS[encoding]
+        # Their lengths are sums of a tag and a number.
+        self._tags_lengths = encoding is Encoding.LATIN1_UTF16
         self._loads: dict[wit.ValueType, Load] = {}
 
     def load(self, type_: wit.ValueType) -> Load:
@@ -122,11 +124,9 @@ class Loading:
                 return lambda cx, at: end(cx, cx.u32[at >> 2])
             case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._load_variant(type_)
-        raise UnsupportedTypeError(
-            type_.value if isinstance(type_, wit.Primitive) else type(type_).__name__
-        )
+        raise UnsupportedTypeError(type_)
 
-    def _load_record(self, type_: wit.RecordType | wit.TupleType) -> Load:
+    def _load_record(self, type_: wit.AnyRecord) -> Load:
         names, types = fields_of(type_)
         parts = [*zip(map(self.load, types), offsets_of(types), strict=True)]
         if names is not None:
@@ -137,7 +137,7 @@ class Loading:
             return lambda cx, at: (load_0(cx, at), load_1(cx, at + offset_1))
         return lambda cx, at: tuple([load(cx, at + offset) for load, offset in parts])
 
-    def _load_variant(self, type_: wit.VariantType | wit.OptionType | wit.ResultType) -> Load:
+    def _load_variant(self, type_: wit.AnyVariant) -> Load:
         cases = cases_of(type_)
         offset = payload_offset(cases)
         loads = [None if case is None else self.load(case) for case in cases]
@@ -182,9 +182,9 @@ class Loading:
             return lambda cx, index: GuestResource(cx.owner, resource, rep_of(cx, index), owned)
         return rep_of
 
-    def is_plain_borrow(self, type_: wit.OwnType | wit.BorrowType) -> bool:
+    def is_plain(self, type_: wit.OwnType | wit.BorrowType) -> bool:
         """Whether a handle gives the host's object, and nothing is noted of it."""
-        if isinstance(type_, wit.OwnType) or self._lends:
+        if isinstance(type_, wit.BorrowType) and self._lends:
             return False
         return not self._to_host or self._class_of(self._identity(type_.resource)) is not None
 
@@ -214,7 +214,7 @@ class Loading:
             if total > MAX_CALL_BYTES:
                 raise too_much()
             if at & mask:
-                raise unaligned("list ")
+                raise Trap("list unaligned pointer")
             if at + total > cx.size:
                 cx.extend(at + total, "list content out-of-bounds")
             cx.charge(held * count)
@@ -229,7 +229,7 @@ class Loading:
                 return lambda cx, at, count: cx.u8[at : at + count].tobytes()
             case wit.TupleType(
                 (wit.Primitive.STRING, wit.Primitive.STRING | wit.ListType(wit.Primitive.U8, None))
-            ):
+            ) if not self._tags_lengths:
                 return self._pairs(element)
             case wit.Primitive() if element in RUNS:
                 name, shift = RUNS[element]
@@ -266,21 +266,6 @@ class Loading:
         return pairs
 
 
-def makers_of(
-    type_: wit.VariantType | wit.OptionType | wit.ResultType,
-) -> list[Callable[[Any], Any]]:
-    """Return, for each case, what makes the Python form from the payload."""
-    match type_:
-        case wit.VariantType():
-            return [partial(_case, name) for name, _ in type_.cases]
-        case wit.OptionType(wit.OptionType()):
-            return [_same, Some]
-        case wit.OptionType():
-            return [_same, _same]
-        case wit.ResultType():
-            return [Ok, Err]
-
-
 def _bytes(cx: Context, at: int, count: int) -> bytes:
     """Return a list of bytes, which counts by itself; see ``MAX_CALL_BYTES``."""
     if count > MAX_CALL_BYTES:
@@ -288,24 +273,3 @@ def _bytes(cx: Context, at: int, count: int) -> bytes:
     if at + count > cx.size:
         cx.extend(at + count, "list content out-of-bounds")
     return cx.u8[at : at + count].tobytes()
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _case(name: str, payload: Any) -> tuple[str, Any]:
-    return name, payload
-
-
-def label_of(labels: tuple[str, ...], index: int) -> str:
-    """Return a case of an enum."""
-    if index >= len(labels):
-        raise invalid_discriminant()
-    return labels[index]
-
-
-def flag_names(labels: tuple[str, ...]) -> Callable[[int], frozenset[str]]:
-    """Return ``bits -> names`` for flags."""
-    bits = [(1 << index, label) for index, label in enumerate(labels)]
-    return lambda value: frozenset([label for bit, label in bits if value & bit])

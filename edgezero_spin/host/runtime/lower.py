@@ -6,9 +6,10 @@ core values; ``scalar`` gives the only core value of a type.
 Source: ``CanonicalABI.md``, "Flat Lowering".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from edgezero_spin.host.runtime.cases import flag_bits, split_case
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import (
     Lower,
@@ -16,14 +17,12 @@ from edgezero_spin.host.runtime.primitives import (
     converter,
     lower_primitive,
 )
-from edgezero_spin.host.runtime.storing import Storing, flag_bits, split_case
+from edgezero_spin.host.runtime.storing import BYTES, Storing
 from edgezero_spin.host.runtime.text import Put
 from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import Formats, cases_of, fields_of, layout_of
 
 __all__ = ["Lowering"]
-
-_BYTES = bytes | bytearray | memoryview
 
 
 class Lowering(Storing):
@@ -47,9 +46,8 @@ class Lowering(Storing):
             case wit.ListType(element, None):
                 return _lower_put(self._items(element), at)
             case wit.ListType(element, int(length)):
-                width = len(layout_of(element).flat or ())
-                kind: Any = _BYTES if element is wit.Primitive.U8 else list | tuple
-                parts = [self.lower(element, formats, at + i * width) for i in range(length)]
+                kind: Any = BYTES if element is wit.Primitive.U8 else list | tuple
+                parts = self.lower_all([element] * length, formats, at)
 
                 def lower_list(cx: Context, value: Any, flat: list[Any]) -> None:
                     if not isinstance(value, kind):
@@ -81,7 +79,17 @@ class Lowering(Storing):
                 return lower_handle
             case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._lower_variant(type_, formats, at)
-        raise UnsupportedTypeError(type(type_).__name__)
+        raise UnsupportedTypeError(type_)
+
+    def lower_all(
+        self, types: Iterable[wit.ValueType], formats: Formats, at: int = 0
+    ) -> list[Lower]:
+        """Return the lowers of values that lie one after the other; see ``lower``."""
+        lowers = []
+        for type_ in types:
+            lowers.append(self.lower(type_, formats, at))
+            at += len(layout_of(type_).flat or ())
+        return lowers
 
     def scalar(self, type_: wit.ValueType) -> Callable[[Context, Any], Any]:
         """Return ``(context, value) -> core value`` for a type with a single one."""
@@ -101,14 +109,9 @@ class Lowering(Storing):
 
         return scalar
 
-    def _lower_record(
-        self, type_: wit.RecordType | wit.TupleType, formats: Formats, at: int
-    ) -> Lower:
+    def _lower_record(self, type_: wit.AnyRecord, formats: Formats, at: int) -> Lower:
         names, types = fields_of(type_)
-        lowers: list[Lower] = []
-        for part in types:
-            lowers.append(self.lower(part, formats, at))
-            at += len(layout_of(part).flat or ())
+        lowers = self.lower_all(types, formats, at)
         if names is None:
 
             def lower_tuple(cx: Context, value: Any, flat: list[Any]) -> None:
@@ -128,9 +131,7 @@ class Lowering(Storing):
 
         return lower_record
 
-    def _lower_variant(
-        self, type_: wit.VariantType | wit.OptionType | wit.ResultType, formats: Formats, at: int
-    ) -> Lower:
+    def _lower_variant(self, type_: wit.AnyVariant, formats: Formats, at: int) -> Lower:
         lowers = [
             None if case is None else self.lower(case, formats, at + 1) for case in cases_of(type_)
         ]

@@ -12,6 +12,7 @@ outside.
 Source: ``CanonicalABI.md``, "Lifting and Lowering Context".
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgezero_spin.host.errors import Trap
@@ -34,7 +35,6 @@ Source: wasmtime, ``hostcall_fuel``, which Spin leaves as it is.
 """
 
 _WRITABLE = 0x200
-_NO_BYTES = memoryview(bytearray())
 
 
 class Context:
@@ -75,6 +75,16 @@ class Context:
     )
 
     call: Call
+    u8: "memoryview[int]"
+    s8: "memoryview[int]"
+    u16: "memoryview[int]"
+    s16: "memoryview[int]"
+    u32: "memoryview[int]"
+    s32: "memoryview[int]"
+    u64: "memoryview[int]"
+    s64: "memoryview[int]"
+    f32: "memoryview[float]"
+    f64: "memoryview[float]"
 
     def __init__(
         self,
@@ -94,15 +104,12 @@ class Context:
         self._realloc: tuple[Any, ...] | None = None
         # False until it is asked for.
         self._writer: ListWriter | Literal[False] | None = False
-        self._view(_NO_BYTES)
+        self._view(_NO_VIEWS)
 
-    def _view(self, view: memoryview) -> None:
-        self.size = len(view)
-        self.u8, self.s8 = view, view.cast("b")
-        self.u16, self.s16 = view.cast("H"), view.cast("h")
-        self.u32, self.s32 = view.cast("I"), view.cast("i")
-        self.u64, self.s64 = view.cast("Q"), view.cast("q")
-        self.f32, self.f64 = view.cast("f"), view.cast("d")
+    def _view(self, views: Sequence[Any]) -> None:
+        self.size = len(views[0])
+        self.u8, self.s8, self.u16, self.s16, self.u32, self.s32 = views[:6]
+        self.u64, self.s64, self.f32, self.f64 = views[6:]
 
     def check(self, at: int, size: int, alignment: int) -> None:
         """Check that a value of this size and alignment lies within the memory.
@@ -129,7 +136,8 @@ class Context:
             self._memory = owner.export_address(source)
         size = memory_size(owner.context, self._memory)
         if size != self.size:
-            self._view(bytes_view(memory_data(owner.context, self._memory), size, _WRITABLE))
+            data = memory_data(owner.context, self._memory)
+            self._view(_views_of(bytes_view(data, size, _WRITABLE)))
         if end > size:
             raise Trap(text)
 
@@ -193,7 +201,16 @@ class Context:
     def release(self) -> None:
         """Let go of the memory, which goes back to the engine."""
         self._memory, self._realloc, self._writer = 0, None, None
-        self._view(_NO_BYTES)
+        self._view(_NO_VIEWS)
+
+
+def _views_of(view: memoryview) -> Sequence[Any]:
+    return [view, *[view.cast(format_) for format_ in _FORMATS]]
+
+
+_FORMATS: tuple[Literal["b", "H", "h", "I", "i", "Q", "q", "f", "d"], ...]
+_FORMATS = ("b", "H", "h", "I", "i", "Q", "q", "f", "d")
+_NO_VIEWS = _views_of(memoryview(bytearray()))
 
 
 def too_much() -> Trap:

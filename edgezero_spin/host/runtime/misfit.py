@@ -11,20 +11,10 @@ from typing import Any
 from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.runtime.host_ends import is_readable
 from edgezero_spin.host.runtime.interface import Err, Ok, Some, VariantTable
+from edgezero_spin.host.runtime.primitives import RANGES
 from edgezero_spin.wasm.component import types as wit
 
 __all__ = ["describe", "misfit", "misfit_of_arguments"]
-
-_NUMBERS = {
-    wit.Primitive.S8: "s8 (-128 to 127)",
-    wit.Primitive.U8: "u8 (0 to 255)",
-    wit.Primitive.S16: "s16 (-32768 to 32767)",
-    wit.Primitive.U16: "u16 (0 to 65535)",
-    wit.Primitive.S32: "s32 (-2**31 to 2**31-1)",
-    wit.Primitive.U32: "u32 (0 to 2**32-1)",
-    wit.Primitive.S64: "s64 (-2**63 to 2**63-1)",
-    wit.Primitive.U64: "u64 (0 to 2**64-1)",
-}
 
 
 def misfit(
@@ -110,15 +100,13 @@ class _Search:
                 expected = (
                     "a stream (a source, bytes, a list or an open reader)"
                     if isinstance(type_, wit.StreamType)
-                    else "a future (an Answer or an open reader)"
+                    else "a future (a FutureValue or an open reader)"
                 )
             case _:
                 fits, expected = False, describe(type_)
         return None if fits else ValueMismatchError(place, expected, value)
 
-    def _variant(
-        self, place: str, type_: wit.VariantType | wit.OptionType | wit.ResultType, value: Any
-    ) -> ValueMismatchError | None:
+    def _variant(self, place: str, type_: wit.AnyVariant, value: Any) -> ValueMismatchError | None:
         match type_:
             case wit.VariantType(cases):
                 payloads = dict(cases)
@@ -155,25 +143,32 @@ def _primitive(type_: wit.Primitive, value: Any) -> tuple[bool, str]:
         case wit.Primitive.BOOL:
             return value is True or value is False, "bool"
         case wit.Primitive.F32 | wit.Primitive.F64:
-            return isinstance(value, float | int), type_.value
+            return _is_float(value), type_.value
         case wit.Primitive.CHAR:
             fits = isinstance(value, str) and len(value) == 1 and not "\ud800" <= value <= "\udfff"
             return fits, "char (a str of one Unicode scalar value)"
         case wit.Primitive.STRING:
             fits = isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
             return fits, "string (a str without surrogates)"
-    if type_ not in _NUMBERS:
+    if type_ not in RANGES:
         return False, type_.value
-    bits = int(type_.value[1:])
-    least, most = (
-        (-(1 << bits - 1), (1 << bits - 1) - 1)
-        if type_.value[0] == "s"
-        else (
-            0,
-            (1 << bits) - 1,
-        )
-    )
-    return isinstance(value, int) and least <= value <= most, _NUMBERS[type_]
+    least, most = RANGES[type_]
+    fits = isinstance(value, int) and least <= value <= most
+    return fits, f"{type_.value} ({_shown(least)} to {_shown(most)})"
+
+
+def _shown(bound: int) -> str:
+    """Return the bound of an integer type, a long one as a power of two."""
+    if -(1 << 16) < bound < 1 << 16:
+        return str(bound)
+    return f"-2**{bound.bit_length() - 1}" if bound < 0 else f"2**{bound.bit_length()}-1"
+
+
+def _is_float(value: Any) -> bool:
+    try:
+        return isinstance(value, float | int) and float(value) is not None
+    except OverflowError:
+        return False
 
 
 def _is_bytes(value: Any, length: int | None) -> bool:

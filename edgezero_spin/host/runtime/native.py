@@ -22,8 +22,9 @@ from wasmtime import _ffi as ffi
 __all__ = [
     "EXTERN_BYTES",
     "EXTERN_ITEM",
-    "INSTANCE_BYTES",
     "Callback",
+    "ExternBuffer",
+    "InstanceBuffer",
     "Size",
     "address_of",
     "areas_of",
@@ -76,7 +77,8 @@ Callback = ctypes.CFUNCTYPE(Size, Size, Size, Size, Size)
 EXTERN_BYTES = ctypes.sizeof(ffi.wasmtime_extern_t)
 EXTERN_ITEM = ffi.wasmtime_extern_t.of.offset
 """Where an extern's function or memory begins within it."""
-INSTANCE_BYTES = ctypes.sizeof(ffi.wasmtime_instance_t)
+ExternBuffer = ctypes.c_char * EXTERN_BYTES
+InstanceBuffer = ctypes.c_char * ctypes.sizeof(ffi.wasmtime_instance_t)
 
 new_store = _keeping("wasmtime_store_new", Size, Size, Size, Size)
 store_context = _keeping("wasmtime_store_context", Size, Size)

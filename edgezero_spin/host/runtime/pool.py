@@ -18,12 +18,16 @@ import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import wasmtime
 from wasmtime import _ffi as ffi
 
 from edgezero_spin.host.errors import EngineError
 from edgezero_spin.host.runtime.engine_version import engine_version
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.runtime.engine import EngineSettings
 
 __all__ = [
     "TABLE_ELEMENTS",
@@ -106,16 +110,8 @@ def instances_in_pool(environ: Mapping[str, str]) -> int | None:
     return min((overrides[name] for name in names if name in overrides), default=None)
 
 
-def set_pool(
-    config: wasmtime.Config,
-    *,
-    count: int,
-    max_memory_bytes: int,
-    memory_keep_resident_bytes: int,
-    table_keep_resident_bytes: int,
-    scan_dirty_pages: bool,
-) -> bool:
-    """Make an engine with this configuration allocate from a pool of ``count`` instances.
+def set_pool(config: wasmtime.Config, settings: "EngineSettings") -> bool:
+    """Make an engine with this configuration allocate instances from a pool.
 
     Returns:
         Whether it will ask which pages an instance wrote, where the kernel can tell.
@@ -123,6 +119,7 @@ def set_pool(
     Raises:
         EngineError: The environment asks for a pool that cannot be, or the system refuses it.
     """
+    count = settings.max_instances
     numbers = {
         "total_component_instances": count,
         "total_core_instances": count * 200,
@@ -138,9 +135,9 @@ def set_pool(
         "max_memories_per_module": 32,
         "max_tables_per_module": 64,
         "table_elements": TABLE_ELEMENTS,
-        "max_memory_size": max_memory_bytes,
-        "linear_memory_keep_resident": memory_keep_resident_bytes,
-        "table_keep_resident": table_keep_resident_bytes,
+        "max_memory_size": settings.max_memory_bytes,
+        "linear_memory_keep_resident": settings.memory_keep_resident_bytes,
+        "table_keep_resident": settings.table_keep_resident_bytes,
         "max_unused_warm_slots": _WARM_SLOTS,
     }
     overrides = pool_overrides(os.environ)
@@ -151,7 +148,7 @@ def set_pool(
     try:
         for name, number in numbers.items():
             getattr(ffi, f"wasmtime_pooling_allocation_config_{name}_set")(pool, number)
-        scans = scan_dirty_pages and _scan_dirty_pages(
+        scans = settings.scan_dirty_pages and _scan_dirty_pages(
             ctypes.cast(pool, ctypes.c_void_p).value or 0
         )
         ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)

@@ -7,16 +7,18 @@ Source: ``CanonicalABI.md``, "Loading", "Storing", "Flat Lifting" and "Flat Lowe
 """
 
 from collections.abc import Callable, Sequence
+from ctypes import c_float
 from struct import pack, unpack
 from typing import Any
 
 from edgezero_spin.host.errors import LinkError, Trap
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.wasm.component.layout import layout_of
-from edgezero_spin.wasm.component.types import Primitive
+from edgezero_spin.wasm.component.types import Primitive, ValueType
 
 __all__ = [
     "LOADS",
+    "RANGES",
     "RUNS",
     "STORES",
     "Lift",
@@ -48,8 +50,9 @@ _MASK64 = (1 << 64) - 1
 class UnsupportedTypeError(LinkError):
     """A type that cannot cross; whoever knows the function adds its name."""
 
-    def __init__(self, type_: str) -> None:
-        super().__init__("", f"values of type {type_} are not supported")
+    def __init__(self, type_: ValueType) -> None:
+        name = type_.value if isinstance(type_, Primitive) else type(type_).__name__
+        super().__init__("", f"values of type {name} are not supported")
 
 
 def _char(code: int) -> str:
@@ -121,7 +124,7 @@ def lift_primitive(type_: Primitive, given: str, at: int) -> Lift:
             return lambda cx, flat: _char(flat[at] & _MASK32)
         case Primitive.S32 | Primitive.U32 | Primitive.S64 | Primitive.U64:
             return lambda cx, flat: flat[at]
-    raise UnsupportedTypeError(type_.value)
+    raise UnsupportedTypeError(type_)
 
 
 def _code(value: str) -> int:
@@ -207,7 +210,7 @@ def store_word(size: int) -> Store:
     return {1: _store_u8, 2: _store_u16, 4: _store_u32}[size]
 
 
-_RANGES = {
+RANGES = {
     Primitive.S8: (-(1 << 7), (1 << 7) - 1),
     Primitive.U8: (0, (1 << 8) - 1),
     Primitive.S16: (-(1 << 15), (1 << 15) - 1),
@@ -217,6 +220,13 @@ _RANGES = {
     Primitive.S64: (-(1 << 63), (1 << 63) - 1),
     Primitive.U64: (0, _MASK64),
 }
+"""Least and most of each integer type."""
+_MOST_F32 = 3.4028234663852886e38
+
+
+def _single(value: Any) -> Any:
+    """Return a float that ``struct`` packs as f32: one that is too large is infinite."""
+    return value if -_MOST_F32 <= value <= _MOST_F32 else c_float(value).value
 
 
 def lower_primitive(convert: Callable[[Any], Any], at: int) -> Lower:
@@ -237,15 +247,17 @@ def converter(type_: Primitive, wanted: str) -> Callable[[Any], Any]:
         case Primitive.CHAR:
             return _code
         case Primitive.F32 if wanted != "f":
-            return lambda value: unpack("<I", pack("<f", value))[0]
+            return lambda value: unpack("<I", pack("<f", _single(value)))[0]
         case Primitive.F64 if wanted != "d":
             return lambda value: unpack("<Q", pack("<d", value))[0]
-        case Primitive.F32 | Primitive.F64:
+        case Primitive.F32:
+            return _single
+        case Primitive.F64:
             return lambda value: value
         case Primitive.U32 | Primitive.U64 if wanted == layout_of(type_).flat[0]:  # type: ignore[index]
             return lambda value: value
-        case Primitive() if type_ in _RANGES:
-            least, most = _RANGES[type_]
+        case Primitive() if type_ in RANGES:
+            least, most = RANGES[type_]
             # A signed 32-bit value in a joined 64-bit one is zero-extended.
             mask = _MASK64 if type_ is Primitive.S64 else _MASK32
             signed = least < 0 and wanted in "IQ"
@@ -256,4 +268,4 @@ def converter(type_: Primitive, wanted: str) -> Callable[[Any], Any]:
                 return value & mask if signed else value
 
             return convert
-    raise UnsupportedTypeError(type_.value)
+    raise UnsupportedTypeError(type_)

@@ -66,9 +66,11 @@ def _drop(number: int, type_: ResourceType, is_host: bool) -> Callable[[int, int
             index = unpack_index(areas[address])[0]
             if is_host:
                 # Before it leaves the table, from which the end of the instance drops it.
-                found = component.handle(index, type_)
-                if found.call is None and hasattr(found.rep, "check_childless"):
-                    found.rep.check_childless("a resource is dropped")
+                found = component.entries.get(index)
+                if found.__class__ is Handle and found.type is type_ and found.call is None:
+                    check = getattr(found.rep, "check_childless", None)
+                    if check is not None:
+                        check("a resource is dropped")
             handle = component.take(index, type_)
             if handle.call is None:
                 if not is_host:

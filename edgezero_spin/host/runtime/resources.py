@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.runtime.traps import table_full
 
 __all__ = ["DEFAULT_RESOURCE_LIMIT", "ResourceTable"]
 
@@ -26,11 +27,7 @@ class ResourceTable:
     __slots__ = ("_next", "_objects", "handles", "limit")
 
     def __init__(self, limit: int = DEFAULT_RESOURCE_LIMIT) -> None:
-        """Make an empty table.
-
-        Args:
-            limit: Most objects held at once. At least 1.
-        """
+        """Make an empty table, for so many objects at once; at least 1."""
         if limit < 1:
             raise ValueError(f"limit must be at least 1, got {limit}")
         self.limit = limit
@@ -61,7 +58,7 @@ class ResourceTable:
         self._next = rep + 1
         objects[rep] = resource
         if len(objects) > self.limit:
-            raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
+            raise table_full(self.limit)
         if rep > 0xFFFF_FFFF:
             raise Trap("the instance made 2**32 host resources")
         return rep
@@ -73,7 +70,7 @@ class ResourceTable:
             Trap: They cannot.
         """
         if len(self) + count > self.limit:
-            raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
+            raise table_full(self.limit)
 
     def get(self, rep: int) -> Any:
         """Return the object and keep it.
@@ -92,10 +89,9 @@ class ResourceTable:
         Raises:
             Trap: No such rep.
         """
-        try:
-            return self._objects.pop(rep)
-        except KeyError:
-            raise Trap(f"host resource {rep} does not exist") from None
+        found = self.get(rep)
+        del self._objects[rep]
+        return found
 
     def drain(self) -> list[Any]:
         """Forget every object and return them, the youngest first (children before parents)."""

@@ -16,6 +16,7 @@ from operator import itemgetter
 from struct import pack
 from typing import Any, Final
 
+from edgezero_spin.host.runtime.cases import flag_bits, split_case
 from edgezero_spin.host.runtime.interface import VariantTable
 from edgezero_spin.host.runtime.list_writer import STAGING_BYTES
 from edgezero_spin.host.runtime.memory import Context
@@ -132,22 +133,10 @@ Stage = Callable[[Area, Sequence[Any]], int]
 
 
 class Staging:
-    """Prepares what stages values of a type, for guests of one encoding.
+    """Prepares what stages values of a type, for guests of one encoding."""
 
-    Args:
-        split: Returns ``value -> (case, payload)`` for a type that has cases.
-        flag_bits: Returns ``names -> bits`` for flags.
-    """
-
-    def __init__(
-        self,
-        encoding: Encoding,
-        split: Callable[[Any], Callable[[Any], tuple[int, Any]]],
-        flag_bits: Callable[[tuple[str, ...]], Callable[[Any], int]],
-    ) -> None:
+    def __init__(self, encoding: Encoding) -> None:
         self._has_text = encoding is Encoding.UTF8
-        self._split = split
-        self._flag_bits = flag_bits
         self._stages: dict[wit.ValueType, Stage | None] = {}
 
     def stage(self, type_: wit.ValueType) -> Stage | None:
@@ -183,7 +172,7 @@ class Staging:
                 number = {label: index for index, label in enumerate(labels)}.__getitem__
                 return self._stage_words(type_, number)
             case wit.FlagsType(labels):
-                return self._stage_words(type_, self._flag_bits(labels))
+                return self._stage_words(type_, flag_bits(labels))
             case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._stage_variants(type_)
         return None
@@ -241,7 +230,7 @@ class Staging:
 
         return stage_rows
 
-    def _stage_records(self, type_: wit.RecordType | wit.TupleType) -> Stage | None:
+    def _stage_records(self, type_: wit.AnyRecord) -> Stage | None:
         names, types = fields_of(type_)
         stages = [*map(self.stage, types)]
         if None in stages:
@@ -278,12 +267,10 @@ class Staging:
 
         return stage_rows
 
-    def _stage_variants(
-        self, type_: wit.VariantType | wit.OptionType | wit.ResultType
-    ) -> Stage | None:
+    def _stage_variants(self, type_: wit.AnyVariant) -> Stage | None:
         if any(case is not None and self.stage(case) is None for case in cases_of(type_)):
             return None
-        column, split = self._stage_cases(type_), self._split(type_)
+        column, split = self._stage_cases(type_), split_case(type_)
 
         def stage_variants(area: Area, values: Sequence[Any]) -> int:
             if not values:
@@ -294,7 +281,7 @@ class Staging:
         return stage_variants
 
     def _stage_cases(
-        self, type_: wit.VariantType | wit.OptionType | wit.ResultType
+        self, type_: wit.AnyVariant
     ) -> Callable[[Area, int | Sequence[int], Sequence[Any]], int]:
         """Return ``(area, case of all or of each, payloads) -> node``."""
         types = cases_of(type_)

@@ -14,8 +14,8 @@ from edgezero_spin.host.errors import GuestTrapped, InstanceError, Trap
 from edgezero_spin.host.runtime.engine import TICK_S, Engine, InstanceLimits
 from edgezero_spin.host.runtime.list_writer import ListWriter
 from edgezero_spin.host.runtime.native import (
-    EXTERN_BYTES,
     EXTERN_ITEM,
+    ExternBuffer,
     call,
     delete_store,
     error_message,
@@ -75,11 +75,7 @@ class Store:
     )
 
     def __init__(self, engine: Engine, address: int) -> None:
-        """Make a store.
-
-        Args:
-            address: Where it is.
-        """
+        """Make a store of the engine that is at this address."""
         self._store: int = 0
         self._engine = engine
         self._ticking = False
@@ -122,12 +118,13 @@ class Store:
                 raise InstanceError(error_message(problem))
         elif limits.fuel is not None:
             raise InstanceError("a fuel limit needs an engine with EngineSettings(fuel=True)")
-        if settings.epoch:
-            self._set_deadline(limits.deadline_s)
-        elif limits.deadline_s is not None:
-            raise InstanceError("a deadline needs an engine with EngineSettings(epoch=True)")
+        self._set_deadline(limits.deadline_s)
 
     def _set_deadline(self, deadline_s: float | None) -> None:
+        if not self._engine.settings.epoch:
+            if deadline_s is None:
+                return
+            raise InstanceError("a deadline needs an engine with EngineSettings(epoch=True)")
         ticker = self._engine.ticker
         ticks = _NO_DEADLINE
         if deadline_s is not None:
@@ -141,20 +138,14 @@ class Store:
         set_epoch_deadline(self.context, ticks)
 
     def restart_deadline(self, deadline_s: float | None) -> None:
-        """Give the guest this much time from now on.
-
-        Args:
-            deadline_s: Seconds; ``None`` for as long as it takes.
+        """Give the guest so many seconds from now on; ``None`` gives it as long as it takes.
 
         Raises:
             InstanceError: The instance is closed, or the engine keeps no deadlines.
         """
         if not self._store:
             raise InstanceError("the instance is closed")
-        if self._engine.settings.epoch:
-            self._set_deadline(deadline_s)
-        elif deadline_s is not None:
-            raise InstanceError("a deadline needs an engine with EngineSettings(epoch=True)")
+        self._set_deadline(deadline_s)
 
     @property
     def fuel_used(self) -> int | None:
@@ -222,7 +213,7 @@ class Store:
         """Return the address of the engine's extern for a core export."""
         if source.instance >= len(self.core):
             raise Trap(f"the core module that exports {source.name} is not instantiated yet")
-        extern = ctypes.create_string_buffer(EXTERN_BYTES)
+        extern = ExternBuffer()
         self._kept.append(extern)
         address = ctypes.addressof(extern)
         name = source.name.encode()

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any
 
+from edgezero_spin.host.runtime.cases import flag_bits, split_case
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import shared_of
-from edgezero_spin.host.runtime.interface import Err, Ok, VariantTable
+from edgezero_spin.host.runtime.interface import VariantTable
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import (
     STORES,
@@ -38,12 +39,13 @@ from edgezero_spin.wasm.component.layout import (
 )
 from edgezero_spin.wasm.component.linked import Encoding
 
-__all__ = ["MISFITS", "Storing", "flag_bits", "split_case"]
+__all__ = ["BYTES", "MISFITS", "Storing"]
 
-MISFITS = (TypeError, ValueError, KeyError, AttributeError, StructError)
+MISFITS = (TypeError, ValueError, KeyError, AttributeError, OverflowError, StructError)
 """Exceptions of values that do not fit their type."""
 
-_BYTES = bytes | bytearray | memoryview
+BYTES = bytes | bytearray | memoryview
+"""What the host may pass as a list of bytes of fixed length."""
 
 
 class Storing:
@@ -73,7 +75,7 @@ class Storing:
         self._from_host = from_host
         self._text = TEXT_PUTS[encoding]
         self._stores: dict[wit.ValueType, Store] = {}
-        self._staging = Staging(encoding, split_case, flag_bits)
+        self._staging = Staging(encoding)
 
     def store(self, type_: wit.ValueType) -> Store:
         """Return ``(context, address, value)``."""
@@ -81,26 +83,6 @@ class Storing:
         if found is None:
             found = self._stores[type_] = self._store(type_)
         return found
-
-    def case_of_result(self, type_: wit.ResultType, case: int) -> Store:
-        """Return ``(context, address, payload)`` for one case of a result in memory."""
-        cases = cases_of(type_)
-        payload, offset = cases[case], payload_offset(cases)
-        if payload is None:
-
-            def store_nothing(cx: Context, at: int, value: Any) -> None:
-                if value is not None:
-                    raise TypeError("the case has no payload")
-                cx.u8[at] = case
-
-            return store_nothing
-        store = self.store(payload)
-
-        def store_case(cx: Context, at: int, value: Any) -> None:
-            cx.u8[at] = case
-            store(cx, at + offset, value)
-
-        return store_case
 
     def _store(self, type_: wit.ValueType) -> Store:
         match type_:
@@ -114,7 +96,7 @@ class Storing:
                 return _store_put(self._items(element))
             case wit.ListType(element, int(length)):
                 run = self.run(element)
-                kind: Any = _BYTES if element is wit.Primitive.U8 else list | tuple
+                kind: Any = BYTES if element is wit.Primitive.U8 else list | tuple
 
                 def store_list(cx: Context, at: int, value: Any) -> None:
                     if not isinstance(value, kind) or len(value) != length:
@@ -138,11 +120,9 @@ class Storing:
                 return store_handle
             case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._store_variant(type_)
-        raise UnsupportedTypeError(
-            type_.value if isinstance(type_, wit.Primitive) else type(type_).__name__
-        )
+        raise UnsupportedTypeError(type_)
 
-    def _store_record(self, type_: wit.RecordType | wit.TupleType) -> Store:
+    def _store_record(self, type_: wit.AnyRecord) -> Store:
         names, types = fields_of(type_)
         stores = [*zip(map(self.store, types), offsets_of(types), strict=True)]
         if names is None:
@@ -164,16 +144,29 @@ class Storing:
 
         return store_record
 
-    def _store_variant(self, type_: wit.VariantType | wit.OptionType | wit.ResultType) -> Store:
+    def _store_variant(self, type_: wit.AnyVariant) -> Store:
         cases = cases_of(type_)
         offset = payload_offset(cases)
         stores = [None if case is None else self.store(case) for case in cases]
         word = store_word(discriminant_size(len(cases)))
+        is_byte = discriminant_size(len(cases)) == 1
         split = split_case(type_)
+        if isinstance(type_, wit.OptionType) and not isinstance(type_.payload, wit.OptionType):
+            store_some = self.store(type_.payload)
+
+            def store_option(cx: Context, at: int, value: Any) -> None:
+                cx.u8[at] = value is not None
+                if value is not None:
+                    store_some(cx, at + offset, value)
+
+            return store_option
 
         def store_variant(cx: Context, at: int, value: Any) -> None:
             case, payload = split(value)
-            word(cx, at, case)
+            if is_byte:
+                cx.u8[at] = case
+            else:
+                word(cx, at, case)
             store = stores[case]
             if store is not None:
                 store(cx, at + offset, payload)
@@ -204,11 +197,11 @@ class Storing:
             def index_of_object(cx: Context, value: Any) -> int:
                 if not isinstance(value, class_):
                     raise TypeError("no such resource")
-                return cx.instance.add(Handle(resource, value))
+                return cx.instance.add_own(resource, value)
 
             return index_of_object
         if owned:
-            return lambda cx, value: cx.instance.add(Handle(resource, rep_of(cx, value)))
+            return lambda cx, value: cx.instance.add_own(resource, rep_of(cx, value))
         if self._is_local(resource):
             return rep_of
 
@@ -298,47 +291,3 @@ def _store_put(put: Put) -> Store:
         words[at + 1] = length
 
     return store
-
-
-def split_case(
-    type_: wit.VariantType | wit.OptionType | wit.ResultType,
-) -> Callable[[Any], tuple[int, Any]]:
-    """Return ``value -> (case, payload)``."""
-    match type_:
-        case wit.VariantType():
-            numbers = {name: index for index, (name, _) in enumerate(type_.cases)}
-
-            def split_variant(value: Any) -> tuple[int, Any]:
-                name, payload = value
-                return numbers[name], payload
-
-            return split_variant
-        case wit.OptionType(wit.OptionType()):
-            return lambda value: (0, None) if value is None else (1, value.value)
-        case wit.OptionType():
-            return lambda value: (0, None) if value is None else (1, value)
-        case wit.ResultType():
-            return _split_result
-
-
-def _split_result(value: Any) -> tuple[int, Any]:
-    if isinstance(value, Ok):
-        return 0, value.value
-    if isinstance(value, Err):
-        return 1, value.value
-    raise TypeError("neither Ok nor Err")
-
-
-def flag_bits(labels: tuple[str, ...]) -> Callable[[Any], int]:
-    """Return ``names -> bits`` for flags."""
-    bits = {label: 1 << index for index, label in enumerate(labels)}
-
-    def number(value: Any) -> int:
-        if not isinstance(value, frozenset | set):
-            raise TypeError("no set")
-        result = 0
-        for label in value:
-            result |= bits[label]
-        return result
-
-    return number

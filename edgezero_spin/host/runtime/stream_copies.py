@@ -23,6 +23,7 @@ from edgezero_spin.host.runtime.streams import (
     WritableEnd,
     end_at,
     interned,
+    is_number,
 )
 from edgezero_spin.host.runtime.tasks import scheduler_of
 from edgezero_spin.host.runtime.waitables import BLOCKED, WaitableEvent
@@ -45,6 +46,7 @@ class _Elements:
     def __init__(self, builtin: Builtin, element: ValueType | None, converters: Converters) -> None:
         self.size, self.alignment = 0, 1
         self.nothing = element is None
+        self.is_number = is_number(element)
         self._element, self._class_of = element, converters.class_of
         if element is None:
             return
@@ -71,14 +73,39 @@ class _Elements:
         return None
 
 
-class _GuestBuffer:
-    """Elements in a guest's memory, or room for them."""
+class _GuestParty:
+    """A guest's side of a copy: what happens to it later becomes an event of its end.
 
-    __slots__ = ("_at", "_count", "_cx", "_elements", "progress")
+    Attributes:
+        progress: Elements that were copied.
+        begins: The call that begins the operation has not returned.
+        result: How the operation ended meanwhile; ``None`` where it did not.
+    """
 
+    __slots__ = (
+        "_at",
+        "_cx",
+        "_elements",
+        "begins",
+        "component",
+        "end",
+        "is_empty",
+        "progress",
+        "remaining",
+        "result",
+    )
     of_host = False
+    takes = None
 
-    def __init__(self, cx: Context, elements: _Elements, at: int, count: int) -> None:
+    def __init__(
+        self,
+        component: ComponentInstance,
+        end: End,
+        cx: Context,
+        elements: _Elements,
+        at: int,
+        count: int,
+    ) -> None:
         if count > MAX_COUNT:
             raise Trap("stream read/write count too large")
         if count and not elements.nothing:
@@ -86,59 +113,45 @@ class _GuestBuffer:
                 raise Trap("read/write pointer not aligned")
             if at + count * elements.size > cx.size:
                 cx.extend(at + count * elements.size, "read/write pointer out of bounds of memory")
+        self.component: ComponentInstance | None = component
+        self.end = end
         self._cx = cx
         self._elements = elements
         self._at = at
-        self._count = count
+        self.is_empty = not count
+        self.remaining = count
         self.progress = 0
-
-    @property
-    def remaining(self) -> int:
-        return self._count - self.progress
-
-    @property
-    def is_empty(self) -> bool:
-        return self._count == 0
+        self.begins = True
+        self.result: int | None = None
 
     def take(self, count: int, *, to_host: bool) -> Any:
         elements, cx = self._elements, self._cx
         self.progress += count
+        self.remaining -= count
         if elements.nothing:
-            return [None] * count
+            return [None] * count if to_host else range(count)
+        at, size = self._at, count * elements.size
+        self._at = at + size
+        if elements.is_number and not to_host:
+            return cx.u8[at : at + size].tobytes()
         cx.held = MAX_CALL_BYTES
-        items = elements.lift[to_host](cx, self._at, count)
-        self._at += count * elements.size
-        return items
+        return elements.lift[to_host](cx, at, count)
 
     def put(self, items: Any, *, from_host: bool) -> None:
         elements = self._elements
         count = len(items)
-        if not elements.nothing:
+        if elements.is_number and not from_host:
+            self._cx.u8[self._at : self._at + count] = items
+            self._at += count
+            count //= elements.size
+        elif not elements.nothing:
             try:
                 elements.lower[from_host](self._cx, self._at, items)
             except MISFITS as error:
                 raise elements.misfit(items) or error from error
             self._at += count * elements.size
         self.progress += count
-
-
-class _GuestParty:
-    """A guest's side of a copy: what happens to it later becomes an event of its end.
-
-    Attributes:
-        begins: The call that begins the operation has not returned.
-        result: How the operation ended meanwhile; ``None`` where it did not.
-    """
-
-    __slots__ = ("begins", "buffer", "component", "end", "result")
-    takes = None
-
-    def __init__(self, component: ComponentInstance, end: End, buffer: _GuestBuffer) -> None:
-        self.component: ComponentInstance | None = component
-        self.end = end
-        self.buffer = buffer
-        self.begins = True
-        self.result: int | None = None
+        self.remaining -= count
 
     def copied(self, reclaim: Callable[[], None]) -> None:
         def event() -> WaitableEvent:
@@ -163,7 +176,7 @@ class _GuestParty:
         is_future = end.shared.is_future
         finished = result == DROPPED or (is_future and result == COMPLETED)
         end.state = CopyState.DONE if finished else CopyState.IDLE
-        return result if is_future else result | self.buffer.progress << 4
+        return result if is_future else result | self.progress << 4
 
 
 class Copies:
@@ -205,12 +218,13 @@ class Copies:
         if not self._async_copy:
             scheduler_of(owner).check_block()
         end = end_at(component, index, self._class, self._type)
-        end.check_idle()
+        if end.state is not CopyState.IDLE:
+            end.check_idle()
         if not self._async_copy:
             end.check_alone()
-        buffer = _GuestBuffer(owner.contexts[self._number], self._elements, at, count)
+        cx = owner.contexts[self._number]
+        party = _GuestParty(component, end, cx, self._elements, at, count)
         end.state = CopyState.COPYING
-        party = _GuestParty(component, end, buffer)
         if end.readable:
             end.shared.read(party)
         else:
@@ -233,7 +247,7 @@ class Copies:
         end.state = CopyState.CANCELLING
         pending = end.shared.pending
         if end.event is None or (
-            isinstance(pending, _GuestParty) and pending.end is end and pending.buffer.remaining
+            isinstance(pending, _GuestParty) and pending.end is end and pending.remaining
         ):
             # What was copied so far is counted, and the rest is cancelled.
             end.shared.cancel()

@@ -22,7 +22,6 @@ __all__ = [
     "CANCELLED",
     "COMPLETED",
     "DROPPED",
-    "Buffer",
     "CopyState",
     "End",
     "Party",
@@ -31,6 +30,7 @@ __all__ = [
     "WritableEnd",
     "end_at",
     "interned",
+    "is_number",
 ]
 
 COMPLETED = 0
@@ -38,11 +38,27 @@ DROPPED = 1
 CANCELLED = 2
 """Results of a copy."""
 
+MAX_PIECE = 1 << 16
+"""Most elements that the host holds while they go from one guest to another."""
+
 _NO_NUMBERS = (Primitive.BOOL, Primitive.CHAR, Primitive.STRING)
 
 
-class Buffer(Protocol):
-    """Elements that a side has, or room that it has for them."""
+def is_number(element: ValueType | None) -> bool:
+    """Tell whether elements are numbers, which guests copy as the bytes that they are."""
+    return isinstance(element, Primitive) and element not in _NO_NUMBERS
+
+
+class Party(Protocol):
+    """One side of a copy, with the elements that it has, or room for them."""
+
+    @property
+    def component(self) -> ComponentInstance | None:
+        """Whose side it is; ``None`` for the host."""
+
+    @property
+    def takes(self) -> Callable[[int], bool] | None:
+        """Whether a reader takes a write of so many elements; ``None`` takes every one."""
 
     @property
     def remaining(self) -> int:
@@ -57,26 +73,10 @@ class Buffer(Protocol):
         """Whether elements are in the host's form."""
 
     def take(self, count: int, *, to_host: bool) -> Any:
-        """Return the next elements."""
+        """Return the next elements; numbers that go to a guest as bytes."""
 
     def put(self, items: Any, *, from_host: bool) -> None:
-        """Store elements."""
-
-
-class Party(Protocol):
-    """One side of a copy."""
-
-    @property
-    def component(self) -> ComponentInstance | None:
-        """Whose side it is; ``None`` for the host."""
-
-    @property
-    def buffer(self) -> Buffer:
-        """Its elements or room."""
-
-    @property
-    def takes(self) -> Callable[[int], bool] | None:
-        """Whether a reader takes a write of so many elements; ``None`` takes every one."""
+        """Store elements; numbers that come from a guest are bytes."""
 
     def copied(self, reclaim: Callable[[], None]) -> None:
         """Note that elements were copied while this side was pending.
@@ -115,7 +115,7 @@ class Shared:
         writer = self._other(reader)
         if writer is None:
             return
-        if writer.buffer.remaining:
+        if writer.remaining:
             self._meet(reader, writer, reader)
             return
         # A write of length 0 ends when a reader comes.
@@ -127,9 +127,9 @@ class Shared:
         reader = self._other(writer)
         if reader is None:
             return
-        if reader.buffer.remaining:
+        if reader.remaining:
             self._meet(reader, writer, writer)
-        elif writer.buffer.is_empty and reader.buffer.is_empty:
+        elif writer.is_empty and reader.is_empty:
             writer.done(COMPLETED)
         else:
             self._settle(COMPLETED)
@@ -144,27 +144,32 @@ class Shared:
         if pending is None:
             self.pending = party
             return None
-        if party.component is not None and party.component is pending.component:
-            element = self.element
-            if element is not None and (
-                not isinstance(element, Primitive) or element in _NO_NUMBERS
-            ):
-                kind = "future" if self.is_future else "stream"
-                raise Trap(
-                    f"cannot read from and write to intra-component {kind} with non-numeric payload"
-                )
+        if party.component is pending.component is not None and not self._is_plain:
+            kind = "future" if self.is_future else "stream"
+            raise Trap(
+                f"cannot read from and write to intra-component {kind} with non-numeric payload"
+            )
         return pending
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether elements are numbers, or carry nothing."""
+        return self.element is None or is_number(self.element)
+
     def _meet(self, reader: Party, writer: Party, second: Party) -> None:
-        if reader.takes is not None and not reader.takes(writer.buffer.remaining):
+        if reader.takes is not None and not reader.takes(writer.remaining):
             self.drop()
             second.done(DROPPED)
             return
         first = writer if second is reader else reader
-        count = min(reader.buffer.remaining, writer.buffer.remaining)
+        count = min(reader.remaining, writer.remaining)
         if count:
-            items = writer.buffer.take(count, to_host=reader.buffer.of_host)
-            reader.buffer.put(items, from_host=writer.buffer.of_host)
+            to_host = reader.of_host
+            most = count if to_host or self._is_plain else MAX_PIECE
+            while count > 0:
+                items = writer.take(min(count, most), to_host=to_host)
+                reader.put(items, from_host=writer.of_host)
+                count -= most
             if self.is_future:
                 self._settle(COMPLETED)
             else:
@@ -213,7 +218,10 @@ class End(Waitable):
     readable = False
 
     def __init__(self, shared: Shared) -> None:
-        super().__init__()
+        # As ``Waitable`` does, without another call: two are made for each stream and future.
+        self.index = 0
+        self.event = self.set = None
+        self.waited = False
         self.shared = shared
         self.state = CopyState.IDLE
 

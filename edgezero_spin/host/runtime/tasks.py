@@ -22,7 +22,6 @@ from edgezero_spin.host.runtime.waitables import (
     TASK_CANCELLED,
     WaitableEvent,
     WaitableSet,
-    waitable_set_at,
 )
 
 if TYPE_CHECKING:
@@ -73,6 +72,7 @@ class Task:
     """
 
     __slots__ = (
+        "_needs_exclusive",
         "_set",
         "_state",
         "arguments",
@@ -111,6 +111,7 @@ class Task:
         tasks = owner.tasks
         self.context: Any = None if tasks is None else tasks.current.context
         self.queued = False
+        self._needs_exclusive = callee is not None and callee.needs_exclusive
         self._set: WaitableSet | None = None
         self._state = _State.STARTING
 
@@ -119,11 +120,6 @@ class Task:
         """Whether the function has to return before anything may block."""
         callee = self.callee
         return not self.resolved and (callee is None or not callee.is_async)
-
-    @property
-    def _needs_exclusive(self) -> bool:
-        callee = self.callee
-        return callee is not None and callee.needs_exclusive
 
     def start(self, frame: Frame) -> None:
         """Begin, or wait for the turn.
@@ -204,7 +200,7 @@ class Task:
         callee = self.callee
         self._state = _State.RUNNING
         if callee is not None:
-            self._within(frame, lambda: callee.begin(self))
+            self._within(frame, callee.begin, self)
 
     def _call_back(self, event: WaitableEvent, frame: Frame) -> None:
         callee = self.callee
@@ -214,9 +210,9 @@ class Task:
         if wset is not None:
             wset.leave(self)
         self._state = _State.RUNNING
-        self._within(frame, lambda: callee.call_back(self, event))
+        self._within(frame, callee.call_back, self, event)
 
-    def _within(self, frame: Frame, work: Callable[[], None]) -> None:
+    def _within(self, frame: Frame, work: Callable[..., None], *arguments: Any) -> None:
         """Run code of the component instance as this task."""
         owner, component = self.owner, self.component
         components, tasks = owner.components, scheduler_of(owner)
@@ -227,7 +223,7 @@ class Task:
         if exclusive:
             component.exclusive = self
         try:
-            work()
+            work(*arguments)
         finally:
             if exclusive:
                 component.exclusive = None
@@ -246,7 +242,7 @@ class Task:
             self.end()
             return
         if code == _WAIT:
-            wset = waitable_set_at(self.component, packed >> 4)
+            wset = self.component.entry(packed >> 4, WaitableSet)
             self._set = wset
             wset.sleep(self)
             if wset.ready or self.cancel is Cancel.PENDING:

@@ -11,7 +11,6 @@ from typing import Any
 
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context, too_much
-from edgezero_spin.host.runtime.traps import unaligned
 from edgezero_spin.wasm.component.linked import Encoding
 
 __all__ = ["MAX_LIST_BYTES", "TEXT_LIFTS", "TEXT_PUTS", "UTF16_TAG", "Put", "allowed", "put_bytes"]
@@ -42,7 +41,7 @@ def _utf16(cx: Context, at: int, units: int) -> str:
     if size > MAX_CALL_BYTES:
         raise too_much()
     if at & 1:
-        raise unaligned("string ")
+        raise Trap("string unaligned pointer")
     if at + size > cx.size:
         cx.extend(at + size, "string content out-of-bounds")
     try:
@@ -57,7 +56,7 @@ def _latin1_utf16(cx: Context, at: int, units: int) -> str:
     if units > MAX_CALL_BYTES:
         raise too_much()
     if at & 1:
-        raise unaligned("string ")
+        raise Trap("string unaligned pointer")
     if at + units > cx.size:
         cx.extend(at + units, "string content out-of-bounds")
     return str(cx.u8[at : at + units], "latin-1")
@@ -85,8 +84,13 @@ def put_bytes(cx: Context, value: Any) -> tuple[int, int]:
 
 def _put_utf8(cx: Context, value: str) -> tuple[int, int]:
     data = value.encode()
-    size = allowed(len(data))
-    return cx.put(data, size, 1), size
+    size = len(data)
+    # As ``cx.put`` and ``allowed``, spelt out for what most texts are.
+    if size > MAX_LIST_BYTES:
+        allowed(size)
+    at = cx.allocate(size, 1)
+    cx.u8[at : at + size] = data
+    return at, size
 
 
 def _put_utf16(cx: Context, value: str) -> tuple[int, int]:

@@ -22,19 +22,28 @@ from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.misfit import misfit
 from edgezero_spin.host.runtime.native import areas_of
-from edgezero_spin.host.runtime.primitives import Lift
+from edgezero_spin.host.runtime.primitives import Lift, Store
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.storing import MISFITS
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.wasm.component.layout import (
     CoreSignature,
     Formats,
+    Layout,
+    cases_of,
     core_signature,
     layout_of,
+    payload_offset,
     slots,
 )
 from edgezero_spin.wasm.component.linked import LoweredFunction
-from edgezero_spin.wasm.component.types import BorrowType, ListType, OwnType, Primitive, ResultType
+from edgezero_spin.wasm.component.types import (
+    BorrowType,
+    ListType,
+    OwnType,
+    ResultType,
+    ValueType,
+)
 
 __all__ = [
     "LoweredCall",
@@ -94,14 +103,17 @@ def host_call(
         LinkError: A type cannot cross.
     """
     type_ = lower.callee.type
-    kinds = [part for _, part in type_.parameters]
+    kinds = type_.parameter_types
     # Nothing of the guest runs during the call, so a handle can only be lent and taken by
     # two parameters of one call.
-    lends = contains([*kinds], OwnType) and contains([*kinds], BorrowType)
-    lists = contains([*kinds], ListType) or Primitive.STRING in kinds
+    lends = contains(kinds, OwnType) and contains(kinds, BorrowType)
     call = LoweredCall(lower, converters, to_host=True, lends=lends)
     signature, areas, unpack = call.signature, call.areas, call.unpack
+    # What is in memory counts; a text among the core values has a bound of its own.
+    counts = signature.spilled or contains(kinds, ListType)
     call_function = _invoker(function, call.lifts)
+    # The usual case: a method without parameters, or a function with one.
+    lift = call.lifts[0] if len(call.lifts) == 1 else None
     finish, finish_error = results_of(lower, converters, signature)
     result_type = type_.result
 
@@ -113,10 +125,13 @@ def host_call(
                 raise cannot_leave()
             area = areas[address]
             flat = unpack(area)
-            if lists:
+            if counts:
                 cx.held = MAX_CALL_BYTES
             try:
-                value = call_function(cx, flat)
+                if lift is None:
+                    value = call_function(cx, flat)
+                else:
+                    value = function(cx.state, lift(cx, flat))
             except WitError as error:
                 if finish_error is None:
                     raise
@@ -139,10 +154,7 @@ def host_call(
 def guest_call(
     lower: LoweredFunction, invoke: Invoke, converters: Converters, number: int
 ) -> Trampoline:
-    """Return the trampoline to a function that a component instance lifts.
-
-    Args:
-        number: Index of the caller's context in ``Instance.contexts``.
+    """Return the trampoline to a function that a component instance lifts; see ``host_call``.
 
     Raises:
         LinkError: A type cannot cross.
@@ -184,11 +196,7 @@ def missing(lower: LoweredFunction, error: Callable[[], BaseException]) -> Tramp
 
 
 def core_call(function: CoreFunction, number: int) -> Trampoline:
-    """Return the trampoline to a core function of the host.
-
-    Args:
-        number: Index of the caller's context in ``Instance.contexts``.
-    """
+    """Return the trampoline to a core function of the host; see ``host_call``."""
     formats = {"i32": "I", "i64": "Q"}
     parameters: Formats = tuple(formats[each] for each in function.parameters)
     results: Formats = tuple(formats[each] for each in function.results)
@@ -215,8 +223,6 @@ def _invoker(function: HostFunction, lifts: list[Lift]) -> Callable[[Context, Se
     match lifts:
         case []:
             return lambda cx, flat: function(cx.state)
-        case [lift_0]:
-            return lambda cx, flat: function(cx.state, lift_0(cx, flat))
         case [lift_0, lift_1]:
             return lambda cx, flat: function(cx.state, lift_0(cx, flat), lift_1(cx, flat))
         case [lift_0, lift_1, lift_2]:
@@ -236,19 +242,24 @@ def results_of(
     if signature.returned:
         lowering = converters.lowering(lower.options.encoding, lower.instance, from_host=True)
         size, alignment = layout_of(result).size, layout_of(result).alignment
-        ok, error = lowering.case_of_result(result, 0), lowering.case_of_result(result, 1)
+        offset = payload_offset(cases_of(result))
 
-        def finish_ok(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
-            at = flat[-1]
-            if at & (alignment - 1) or at + size > cx.size:
-                cx.check(at, size, alignment)
-            ok(cx, at, value)
+        def finish_case(case: int, payload: ValueType | None) -> _Finish:
+            store = None if payload is None else lowering.store(payload)
 
-        def finish_error(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
-            cx.check(flat[-1], size, alignment)
-            error(cx, flat[-1], value)
+            def finish(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
+                at = flat[-1]
+                if at & (alignment - 1) or at + size > cx.size:
+                    cx.check(at, size, alignment)
+                cx.u8[at] = case
+                if store is not None:
+                    store(cx, at + offset, value)
+                elif value is not None:
+                    raise TypeError("the case has no payload")
 
-        return finish_ok, finish_error
+            return finish
+
+        return finish_case(0, result.ok), finish_case(1, result.error)
     finish = finish_result(lower, converters, signature, from_host=True)
     return (
         lambda cx, area, flat, value: finish(cx, area, flat, Ok(value)),
@@ -269,16 +280,7 @@ def finish_result(
         return nothing
     lowering = converters.lowering(lower.options.encoding, lower.instance, from_host=from_host)
     if signature.returned:
-        store, layout = lowering.store(result), layout_of(result)
-        size, alignment = layout.size, layout.alignment
-
-        def returned(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
-            at = flat[-1]
-            if at & (alignment - 1) or at + size > cx.size:
-                cx.check(at, size, alignment)
-            store(cx, at, value)
-
-        return returned
+        return _stored(lowering.store(result), layout_of(result))
     scalar = lowering.scalar(result)
     pack_into = slots(signature.results).pack_into
 
@@ -286,6 +288,19 @@ def finish_result(
         pack_into(area, 0, scalar(cx, value))
 
     return flat_result
+
+
+def _stored(store: Store, layout: Layout) -> _Finish:
+    """Return what stores a value where the last core parameter points."""
+    size, alignment = layout.size, layout.alignment
+
+    def finish(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
+        at = flat[-1]
+        if at & (alignment - 1) or at + size > cx.size:
+            cx.check(at, size, alignment)
+        store(cx, at, value)
+
+    return finish
 
 
 def _give_back(cx: Context) -> None:

@@ -26,7 +26,7 @@ __all__ = [
     "failure_of_error",
     "failure_of_trap",
     "invalid_discriminant",
-    "unaligned",
+    "table_full",
 ]
 
 _INTERRUPT = 10
@@ -62,9 +62,9 @@ def invalid_discriminant() -> Trap:
     return Trap("invalid variant discriminant")
 
 
-def unaligned(what: str = "") -> Trap:
-    """Return the trap for a pointer that is not aligned as its type asks."""
-    return Trap(f"{what}unaligned pointer")
+def table_full(limit: int) -> Trap:
+    """Return the trap for an instance that holds more than it may, which leaks handles."""
+    return Trap(f"the instance holds {limit} host resources, which is its limit")
 
 
 def failure_of_trap(trap: int) -> GuestTrapped:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.runtime.handles import ComponentInstance, Handle
+from edgezero_spin.host.runtime.handles import Handle
 
 if TYPE_CHECKING:
     from edgezero_spin.host.runtime.tasks import Task
@@ -27,8 +27,6 @@ __all__ = [
     "Waitable",
     "WaitableEvent",
     "WaitableSet",
-    "waitable_at",
-    "waitable_set_at",
 ]
 
 BLOCKED = 0xFFFF_FFFF
@@ -219,27 +217,3 @@ class Subtask(Waitable):
 
 def _nothing() -> None:
     pass
-
-
-def waitable_at(component: ComponentInstance, index: int) -> Waitable:
-    """Return a waitable.
-
-    Raises:
-        Trap: The handle is none, or to something else.
-    """
-    entry = component.entries.get(index)
-    if not isinstance(entry, Waitable):
-        raise component.mismatch(index)
-    return entry
-
-
-def waitable_set_at(component: ComponentInstance, index: int) -> WaitableSet:
-    """Return a waitable set.
-
-    Raises:
-        Trap: The handle is none, or to something else.
-    """
-    entry = component.entries.get(index)
-    if not isinstance(entry, WaitableSet):
-        raise component.mismatch(index)
-    return entry

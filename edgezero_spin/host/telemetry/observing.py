@@ -8,8 +8,9 @@ Source: contract services.md, TEL-20 to TEL-46; W3C Trace Context.
 """
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import count
 from random import getrandbits
 from typing import Any
 
@@ -26,6 +27,7 @@ from edgezero_spin.host.observers import (
     ObservedRequest,
     Observer,
     RequestObserver,
+    tell,
 )
 from edgezero_spin.host.telemetry.connections import ConnectionInstruments
 from edgezero_spin.host.telemetry.following import TracedComponent, TracedRequest, UntracedRequest
@@ -39,6 +41,8 @@ __all__ = ["TelemetryObserver"]
 
 class TelemetryObserver(Observer):
     """Follows hosts; one may follow several."""
+
+    never_raises = True
 
     def __init__(
         self,
@@ -69,7 +73,9 @@ class TelemetryObserver(Observer):
         self._bound = bound
         self.logger = logger
         self.output_in_spans = output_in_spans
-        self._counted: dict[tuple[str, str, str], int] = {}
+        # By kind of trigger, application and component. ``next`` counts, and takes no lock for it.
+        self._counted: defaultdict[tuple[str, str, str], count[int]] = defaultdict(count)
+        self._read: Counter[tuple[str, str, str]] = Counter()
         self._inferred: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._histograms: tuple[Histogram, Histogram, Histogram] | None = None
@@ -92,16 +98,26 @@ class TelemetryObserver(Observer):
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
         """Count the request, and begin its span."""
         component_id = request.component_id
-        if self._histograms is not None and component_id is not None:
-            self._count("http", request.application, component_id)
-        tracer = self.tracer
+        if component_id is not None:
+            next(self._counted["http", request.application, component_id])
+        tracer, bound = self.tracer, self._bound
         if tracer is None:
             return self._untraced()
-        context = context_of(request.headers)
-        if context is NO_TRACE and self._bound is not None and self._ids is not None:
+        low = getrandbits(64)
+        if bound is not None and low >= bound:
             # Most traces are left out, and to learn that from a span costs ten times as much.
-            low = getrandbits(64)
-            if low >= self._bound:
+            for name, _ in request.headers:
+                if len(name) == 11 and name.lower() == b"traceparent":
+                    break
+            else:
+                return UntracedRequest(self, low)
+        following: RequestObserver | None = tell(self._begin_trace, tracer, request, low)
+        return following
+
+    def _begin_trace(self, tracer: Tracer, request: ObservedRequest, low: int) -> RequestObserver:
+        context, bound = context_of(request.headers), self._bound
+        if context is NO_TRACE and bound is not None and self._ids is not None:
+            if low >= bound:
                 return UntracedRequest(self, low)
             self._ids.choose(low)
         method, route = request.method, request.route
@@ -114,9 +130,13 @@ class TelemetryObserver(Observer):
 
     def event_began(self, event: ObservedEvent) -> RequestObserver | None:
         """Count the message of a Redis trigger, and begin its span; others have none."""
+        following: RequestObserver | None = tell(self._begin_event, event)
+        return following
+
+    def _begin_event(self, event: ObservedEvent) -> RequestObserver | None:
         redis = event.trigger_type == "redis"
-        if redis and self._histograms is not None:
-            self._count(event.trigger_type, event.application, event.component_id)
+        if redis:
+            next(self._counted["redis", event.application, event.component_id])
         tracer = self.tracer
         if tracer is None:
             return self._untraced()
@@ -138,29 +158,24 @@ class TelemetryObserver(Observer):
             return None
         return UntracedRequest(self, 0, NO_TRACE)
 
-    def _count(self, trigger_type: str, application: str, component_id: str) -> None:
-        key = (trigger_type, application, component_id)
-        with self._lock:
-            self._counted[key] = self._counted.get(key, 0) + 1
-
     def instance_ended(self, usage: InstanceUsage) -> None:
         """Record what an instance spent (TEL-41)."""
         if self._histograms is not None:
             cpu, initial, memory = self._histograms
             component_id = usage.component_id
-            cpu.record(usage.cpu_s, {"component_id": component_id, "unit": "s"})
+            tell(cpu.record, usage.cpu_s, {"component_id": component_id, "unit": "s"})
             sizes = {"component_id": component_id, "unit": "By"}
-            initial.record(usage.initial_memory_bytes, sizes)
-            memory.record(usage.memory_bytes, sizes)
+            tell(initial.record, usage.initial_memory_bytes, sizes)
+            tell(memory.record, usage.memory_bytes, sizes)
 
     def connection_used(self, use: ConnectionUse) -> None:
         """Record what became of a connection, and how much of its limits is used."""
         if self._connections is not None:
-            self._connections.record(use)
+            tell(self._connections.record, use)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         """Log what a component printed outside of a request."""
-        self.log(component_id, data, NO_TRACE)
+        tell(self.log, component_id, data, NO_TRACE)
 
     def log(self, component_id: str, data: bytes, context: Context) -> None:
         """Send a log record (TEL-44)."""
@@ -180,10 +195,14 @@ class TelemetryObserver(Observer):
 
     def _request_counts(self, options: CallbackOptions) -> Iterable[Observation]:
         with self._lock:
-            counted = list(self._counted.items())
-        for (trigger_type, application, component_id), count in counted:
+            counted = []
+            for key, counter in list(self._counted.items()):
+                # Reading one counts, too.
+                counted.append((*key, next(counter) - self._read[key]))
+                self._read[key] += 1
+        for trigger_type, application, component_id, requests in counted:
             yield Observation(
-                count,
+                requests,
                 {
                     "trigger_type": trigger_type,
                     "app_id": application,
@@ -194,8 +213,8 @@ class TelemetryObserver(Observer):
     def _infer_counts(self, options: CallbackOptions) -> Iterable[Observation]:
         with self._lock:
             inferred = list(self._inferred.items())
-        for model, count in inferred:
-            yield Observation(count, {"model_name": model})
+        for model, questions in inferred:
+            yield Observation(questions, {"model_name": model})
 
 
 def _attributes_of(request: ObservedRequest) -> dict[str, Any]:

@@ -102,8 +102,8 @@ class Dispatcher:
         receivers: EventReceivers,
         reconnect: ReconnectPolicy,
         *,
-        application: str = "",
-        observer: Observer | None = None,
+        application: str,
+        observer: Observer | None,
     ) -> None:
         """Deliver nothing yet.
 

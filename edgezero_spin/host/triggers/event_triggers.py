@@ -6,7 +6,7 @@ a ``ConfiguredTrigger`` that is the same for all of them. Tables and listeners a
 Source: contract services.md, TRG-1, TRG-2, TRG-11.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import attrs
@@ -16,6 +16,7 @@ from edgezero_spin.host.execution.event_component import (
     EventFunction,
     check_export_names,
 )
+from edgezero_spin.host.triggers.tables import read_texts
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
     LoadableComponent,
@@ -23,7 +24,7 @@ from edgezero_spin.host.triggers.trigger import (
     event_component,
 )
 
-__all__ = ["EventEntry", "EventTriggers", "ListenerEvent", "component_of"]
+__all__ = ["EventEntry", "EventTriggers", "ListenerEvent", "read_entry"]
 
 
 @attrs.frozen(kw_only=True)
@@ -39,16 +40,27 @@ class EventEntry:
     component: str
 
 
-def component_of(entry: TriggerEntry, problems: list[str]) -> str:
-    """Return the component of an entry.
+def read_entry(
+    entry: TriggerEntry,
+    required: Mapping[str, str],
+    optional: Sequence[str] = (),
+    *,
+    problems: list[str],
+) -> tuple[str, dict[str, str]]:
+    """Return the component of an entry, and the texts of its table.
 
     Args:
         entry: The entry.
-        problems: Gets a sentence where it names none.
+        required: Keys that have to be there, each with an example of its value.
+        optional: Keys that may be there.
+        problems: Gets a sentence for each fault.
     """
-    if entry.component is None:
-        problems.append(f'trigger {entry.id!r}: component is missing; write component = "..."')
-    return entry.component or ""
+    place = f"trigger {entry.id!r}"
+    known = ("component", *optional)
+    texts = read_texts(place, entry.settings, required, known, problems=problems)
+    if entry.component is None and "component" not in entry.settings:
+        problems.append(f'{place}: component is missing; write component = "..."')
+    return entry.component or "", texts
 
 
 @attrs.frozen

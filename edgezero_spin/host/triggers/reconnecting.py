@@ -23,18 +23,7 @@ logger = logging.getLogger("edgezero_spin.host")
 
 
 class ServerGoneError(HostError):
-    """A server cannot be reached, or went away; it may come back.
-
-    Attributes:
-        problem: What was seen. It repeats no password.
-    """
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
+    """A server cannot be reached, or went away; it may come back. It repeats no password."""
 
 
 async def stay_connected(
@@ -48,7 +37,7 @@ async def stay_connected(
         name: What is connected to, for the log.
         attempt: Connects and listens; calls its argument once it is connected. Raises
             ``ServerGoneError`` when it cannot be or is no longer.
-        events: Says how long to try, and how often; told when it listens, or cannot yet.
+        events: Says how long to try, and how often; notified when it listens, or cannot yet.
 
     Raises:
         TriggerFailedError: It could not be connected to for as long as the policy allows, or what
@@ -83,7 +72,7 @@ async def stay_connected(
             left_s = policy.timeout_s - (now - lost_s)
             if left_s <= 0:
                 gave_up = f"; gave up after {policy.timeout_s:g} s" if policy.timeout_s > 0 else ""
-                raise TriggerFailedError(f"{error.problem}{gave_up}") from error
+                raise TriggerFailedError(f"{error}{gave_up}") from error
             await asyncio.sleep(min(left_s, delay_s * random.uniform(0.5, 1)))
             delay_s = min(policy.most_delay_s, 2 * delay_s)
 

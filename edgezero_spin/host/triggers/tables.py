@@ -33,7 +33,7 @@ def read_texts(
     """
     known = [*required, *optional]
     problems += [
-        f"{place}: unknown key {key!r} (known: {', '.join(('component', *known))})"
+        f"{place}: unknown key {key!r} (known: {', '.join(known)})"
         for key in table
         if key not in known
     ]

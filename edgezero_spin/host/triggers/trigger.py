@@ -238,7 +238,7 @@ class ConfiguredTrigger(Protocol):
             render: Returns a text with its templates filled in, or raises ``VariableError``.
 
         Raises:
-            TriggerConfigError: A value is missing, or is none that can be used.
+            TriggerConfigError: A value is missing or cannot be used.
         """
 
     def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:

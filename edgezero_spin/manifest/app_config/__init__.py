@@ -18,10 +18,8 @@ from edgezero_spin.manifest.app_config.errors import (
 )
 from edgezero_spin.manifest.app_config.loading import (
     LoadedAppConfig,
-    app_config_path,
     decode_app_config,
     load_app_config,
-    load_raw_app_config,
     read_app_config,
     require_app_name,
 )
@@ -54,7 +52,6 @@ __all__ = [
     "LoadedAppConfig",
     "SecretField",
     "StoreDeclaration",
-    "app_config_path",
     "check_secrets",
     "decode_app_config",
     "decode_model",
@@ -64,7 +61,6 @@ __all__ = [
     "is_envelope",
     "json_ready",
     "load_app_config",
-    "load_raw_app_config",
     "looks_like_a_secret",
     "overlay",
     "read_app_config",

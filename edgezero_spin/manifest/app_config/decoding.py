@@ -1,4 +1,4 @@
-"""Build the model of an app's configuration from the tree of its file.
+"""Models of an app's configuration, built from the tree of its file.
 
 In: a tree of TOML values and an attrs class. Out: the model, or everything that does not
 fit, with its place. Dates and times reach the model through their texts, which is how fields
@@ -7,14 +7,13 @@ of type ``datetime`` read them.
 Source: contract edgezero.md, APC-3, APC-4, APC-8, APC-9.
 """
 
-import datetime
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
 
-from edgezero_spin.manifest.decoding import datetime_text
+from edgezero_spin.manifest.app_config.entries import json_ready
 from edgezero_spin.manifest.errors import Problem
 from edgezero_spin.manifest.keys import item_key, join_key
 from edgezero_spin.stores import (
@@ -57,7 +56,7 @@ def decode_model(tree: Mapping[str, Any], model: type) -> Decoded:
     """
     surplus = tuple(_unknown(tree, model, "")) if refuses_unknown_fields(model) else ()
     build = structurer(model)
-    values = _with_texts(tree)
+    values = json_ready(tree)
     secrets = secret_fields(model)
     try:
         if secrets:
@@ -119,16 +118,6 @@ def _located(error: JsonValueError) -> tuple[Problem, ...]:
         reason, _, place = text.rpartition(" @ $")
         found.append(Problem(place.removeprefix("."), reason or text))
     return tuple(found)
-
-
-def _with_texts(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _with_texts(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_with_texts(item) for item in value]
-    if isinstance(value, datetime.date | datetime.time):
-        return datetime_text(value)
-    return value
 
 
 def _unknown(value: object, hint: Any, place: str) -> Iterator[Problem]:

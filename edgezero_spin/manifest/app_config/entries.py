@@ -1,4 +1,4 @@
-"""Flatten a configuration to the entries that a store keeps.
+"""Entries of a configuration, as a store keeps them.
 
 ``[service]`` with ``timeout_ms = 1500`` becomes the key ``service.timeout_ms`` with the text
 ``1500``. A list is one entry, as compact JSON. A date or time is its TOML text. What is not
@@ -20,14 +20,14 @@ import attrs
 
 from edgezero_spin.manifest.decoding import datetime_text
 from edgezero_spin.manifest.errors import Problem
-from edgezero_spin.manifest.keys import item_key, join_key
+from edgezero_spin.manifest.keys import join_key, places_of
 from edgezero_spin.stores import JsonValueError, converter
 from edgezero_spin.stores.aliases import outside_names
 from edgezero_spin.stores.json_values import encode_text
 from edgezero_spin.stores.structure_hooks import is_model
 from edgezero_spin.stores.text_values import text_form
 
-__all__ = ["ConfigEntry", "flatten", "json_ready", "non_finite_places", "not_finite", "tree_of"]
+__all__ = ["ConfigEntry", "flatten", "json_ready", "non_finite_numbers", "tree_of"]
 
 _SIMPLE = (str, int, float, datetime.date, datetime.time)
 
@@ -63,26 +63,18 @@ def flatten(tree: Mapping[str, Any], problems: list[Problem]) -> tuple[ConfigEnt
             entries.append(ConfigEntry(key, _text_of(value)))
         except JsonValueError as error:
             problems.append(Problem(place, str(error)))
-    for place in non_finite_places(tree):
-        problems.append(not_finite(place))
+    problems += non_finite_numbers(tree)
     return tuple(entries)
 
 
-def not_finite(place: str) -> Problem:
-    """Return what is said of a float that is not a number."""
-    return Problem(place, "a non-finite float (inf or nan) has no entry text", "Give a number.")
-
-
-def non_finite_places(value: object, place: str = "") -> Iterator[str]:
-    """Yield the place of every infinity and NaN in a tree."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield place
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from non_finite_places(item, join_key(place, name))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from non_finite_places(item, item_key(place, index))
+def non_finite_numbers(tree: Mapping[str, Any]) -> list[Problem]:
+    """Return a problem for every infinity and NaN in a tree."""
+    reason = "a non-finite float (inf or nan) has no entry text"
+    return [
+        Problem(place, reason, "Give a number.")
+        for place, value in places_of(tree)
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
 
 
 def tree_of(model: object) -> Any:

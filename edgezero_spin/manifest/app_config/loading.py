@@ -1,4 +1,4 @@
-"""Load ``<name>.toml``: read, parse, override from the environment, build the model.
+"""Loading of ``<name>.toml``: read, parsed, overridden from the environment, made a model.
 
 In: the path, the app's name and the variables. Out: the tree of the file, or a model of it;
 or every problem, step by step. Nothing is written.
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import attrs
 
 from edgezero_spin.manifest.app_config.decoding import Decoded, decode_model
-from edgezero_spin.manifest.app_config.entries import non_finite_places, not_finite
+from edgezero_spin.manifest.app_config.entries import non_finite_numbers
 from edgezero_spin.manifest.app_config.errors import (
     AppConfigError,
     AppConfigRuleError,
@@ -30,10 +30,8 @@ from edgezero_spin.manifest.toml_file import parse_toml, read_text
 
 __all__ = [
     "LoadedAppConfig",
-    "app_config_path",
     "decode_app_config",
     "load_app_config",
-    "load_raw_app_config",
     "read_app_config",
     "require_app_name",
 ]
@@ -72,41 +70,17 @@ def require_app_name(manifest: AppManifest) -> str:
     return manifest.name
 
 
-def app_config_path(manifest: AppManifest, given: str | Path | None = None) -> Path:
-    """Return where the app's configuration is: as given, or ``<name>.toml`` by its manifest.
-
-    Raises:
-        InvalidManifestError: Nothing is given and ``[app].name`` is not set.
-    """
-    return (
-        Path(given) if given is not None else manifest.root / f"{require_app_name(manifest)}.toml"
-    )
-
-
-def load_raw_app_config(
-    path: str | Path, app_name: str, environ: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """Return the tree of a configuration.
+def load_app_config(
+    path: str | Path, app_name: str, model: type[M], environ: Mapping[str, str] | None = None
+) -> M:
+    """Return the model of a configuration.
 
     Args:
         path: The file.
         app_name: Name of the app, for the names of variables.
+        model: The class of the model.
         environ: The variables; ``None`` leaves the file as it is, unchecked for keys that
             variables cannot name.
-
-    Raises:
-        AppConfigError: The first step that found something wrong, with all it found.
-    """
-    loaded = read_app_config(path, app_name, environ)
-    for error in loaded.errors:
-        raise error
-    return loaded.tree
-
-
-def load_app_config(
-    path: str | Path, app_name: str, model: type[M], environ: Mapping[str, str] | None = None
-) -> M:
-    """Return the model of a configuration. Arguments as for ``load_raw_app_config``.
 
     Raises:
         AppConfigError: The first step that found something wrong, with all it found.
@@ -146,9 +120,9 @@ def read_app_config(
         tree = overlay(tree, app_name, environ, problems, variables)
         if problems:
             errors.append(EnvironmentOverlayError(path, problems))
-    strange = [not_finite(place) for place in non_finite_places(tree)]
-    if strange:
-        errors.append(AppConfigValueError(path, strange))
+    non_finite = non_finite_numbers(tree)
+    if non_finite:
+        errors.append(AppConfigValueError(path, non_finite))
     return LoadedAppConfig(path, tree, tuple(errors), variables)
 
 
@@ -176,7 +150,7 @@ def decode_app_config(
 def _with_variables(
     problems: Iterable[Problem], variables: Mapping[str, str]
 ) -> tuple[Problem, ...]:
-    told = []
+    found = []
     for problem in problems:
         for place, name in variables.items():
             table, _, field = place.rpartition(".")
@@ -185,5 +159,5 @@ def _with_variables(
                 reason = f"{problem.reason} (the value is that of {name})"
                 problem = attrs.evolve(problem, reason=reason)
                 break
-        told.append(problem)
-    return tuple(told)
+        found.append(problem)
+    return tuple(found)

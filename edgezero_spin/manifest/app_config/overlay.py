@@ -1,4 +1,4 @@
-"""Override values of an app's configuration from the environment.
+"""Overrides of an app's configuration from the environment.
 
 ``MY_APP__SERVICE__TIMEOUT_MS=3000`` replaces ``timeout_ms`` in ``[service]`` of the app
 ``my-app``. Only values that the file holds can be replaced, each by one of its own type;

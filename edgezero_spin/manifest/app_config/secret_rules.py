@@ -1,4 +1,4 @@
-"""Check the fields of a configuration that name secrets.
+"""Rules for the fields of a configuration that name secrets.
 
 Spin has one secret store: its variables, whose names are lower case. So a key has to be the
 name of a variable once it is lower-cased, and no two keys may become the same name.

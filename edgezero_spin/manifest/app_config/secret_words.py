@@ -1,4 +1,4 @@
-"""Guess from names and texts what should not be shown.
+"""Names and texts that should not be shown, as far as can be guessed.
 
 Nothing is refused here: the guess decides only whether a message quotes a value.
 

@@ -1,4 +1,4 @@
-"""Read one component table; the keys are nearly the same in both manifest versions.
+"""Tables of components; the keys are nearly the same in both manifest versions.
 
 Source: contract spin-host.md, MAN-30 to MAN-48 and MAN-82.
 """
@@ -20,7 +20,7 @@ from edgezero_spin.manifest.spin.schema import (
     TargetReference,
     UrlSource,
 )
-from edgezero_spin.manifest.table_reader import TableReader, kind_of
+from edgezero_spin.manifest.table_reader import TableReader
 
 __all__ = ["COMPONENT_FIELDS", "read_common", "read_component", "read_targets"]
 
@@ -60,7 +60,7 @@ def read_component(table: TableReader) -> ManifestComponent:
     component = attrs.evolve(
         read_common(table, variables="variables"),
         targets=targets if "targets" in table else None,
-        tool=_read_tool(table),
+        tool=table.raw_tables("tool"),
         dependencies=read_component_dependencies(table),
         dependencies_inherit=inherit if "dependencies_inherit_configuration" in table else None,
         profiles={
@@ -124,8 +124,7 @@ def _read_source(table: TableReader, *, required: bool = True) -> ComponentSourc
         return table.required_text("source", blank=False)
     fields = _SOURCE_FIELDS.get(len(value), ()) if isinstance(value, list) else ()
     if not isinstance(value, dict) and not fields:
-        found = kind_of(value)
-        table.problem("source", f"invalid type: expected a string or a table, got {found}")
+        table.wrong_type(table.place("source"), "a string or a table", value)
         return ""
     inner = table.table("source", fields)
     source: ComponentSource
@@ -192,11 +191,8 @@ def _read_files(table: TableReader) -> tuple[FileMount, ...]:
             )
             inner.refuse_rest()
         else:
-            table.problems.add(
-                place,
-                f"invalid type: expected a string or a table, got {kind_of(item)}",
-                "Write a path, or { source = ..., destination = ... }.",
-            )
+            remedy = "Write a path, or { source = ..., destination = ... }."
+            table.wrong_type(place, "a string or a table", item, remedy)
     return tuple(mounts)
 
 
@@ -233,10 +229,6 @@ def _read_commands(table: TableReader) -> tuple[tuple[str, ...], bool]:
     if isinstance(table.value("command"), list):
         return table.texts("command"), True
     return (table.required_text("command"),), False
-
-
-def _read_tool(table: TableReader) -> dict[str, object]:
-    return {name: tool.rest() for name, tool in table.named_tables("tool").items()}
 
 
 def _read_profile(table: TableReader) -> Profile:

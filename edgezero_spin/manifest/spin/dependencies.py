@@ -1,4 +1,4 @@
-"""Read what satisfies the imports of a component, and check that it is unambiguous.
+"""Declared dependencies: what satisfies the imports of a component, without ambiguity.
 
 Source: contract spin-host.md, MAN-23 and MAN-71 to MAN-75.
 """
@@ -17,7 +17,7 @@ from edgezero_spin.manifest.spin.schema import (
     UrlSource,
 )
 from edgezero_spin.manifest.spin.versions import Version, parse_version
-from edgezero_spin.manifest.table_reader import TableReader, kind_of
+from edgezero_spin.manifest.table_reader import TableReader
 
 __all__ = ["read_component_dependencies", "read_trigger_dependencies"]
 
@@ -99,9 +99,7 @@ def _read_dependency(table: TableReader, name: str) -> DeclaredDependency | None
     if isinstance(value, str):
         return DeclaredDependency(source=PackageSource(_package_of(name), value, exact=False))
     if not isinstance(value, dict):
-        table.problem(
-            name, f"invalid type: expected a string or a table, got {kind_of(value)}", _FORMS
-        )
+        table.wrong_type(table.place(name), "a string or a table", value, _FORMS)
         return None
     return _read_form(TableReader(value, table.place(name), table.problems), name)
 
@@ -130,9 +128,12 @@ def _read_form(table: TableReader, name: str | None) -> DeclaredDependency | Non
             package = table.required_text("package")
         else:
             package = table.text("package") or _package_of(name)
+        fault = package_fault(package) if package else None
+        if fault is not None:
+            table.problem("package", f"this is not a name of a package: {fault}")
         source = PackageSource(package, version, registry, exact=False)
     else:
-        table.problems.add(table.key, "this says nowhere where the dependency is", _FORMS)
+        table.problems.add(table.key, "the dependency has no source", _FORMS)
         return None
     found = DeclaredDependency(
         source=source,

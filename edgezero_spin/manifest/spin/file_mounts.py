@@ -1,4 +1,4 @@
-"""Copy the files that a component sees into one folder.
+"""Files that a component sees, copied into one folder.
 
 In: the manifest's ``files`` and ``exclude_files``, and the application's folder. Out: a
 folder with everything at the path where the guest will see it.
@@ -19,7 +19,7 @@ from pathlib import Path
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.manifest.spin.schema import FileMount, FilePlacement, ManifestComponent
 
-__all__ = ["FileMountError", "copy_files", "direct_mounts"]
+__all__ = ["FileMountError", "character_class", "copy_files", "direct_mounts"]
 
 _MAGIC = re.compile(r"[*?\[]")
 _WILDCARDS = re.compile(r"\*+")
@@ -81,6 +81,8 @@ def _copies_of(
         source = app_dir / mount.source
         target = destination / mount.destination.lstrip("/")
         if source.is_dir():
+            # Before the folder is read, which may be the whole disk.
+            _inside(source, app_dir)
             yield from _tree(_below(source), source, target, app_dir, excluded)
         elif not source.exists():
             raise FileMountError(f'File or directory "{mount.source}" does not exist')
@@ -101,11 +103,13 @@ def _copies_of(
     if source.is_dir():
         # Spin puts the folder's path before paths that have it already: `static/x` becomes
         # `static/static/x`. Who wants it once writes a placement, or `static/**/*`.
+        _inside(source, app_dir)
         yield from _tree(_below(source), app_dir, destination / mount, app_dir, excluded)
     elif source.exists():
         yield source, destination / mount
     elif _MAGIC.search(mount):
         _check_pattern(mount, "Failed to resolve glob pattern")
+        _inside(source, app_dir)
         # A pattern that ends in `**` matches folders only, of which none is copied.
         paths = [] if mount.split("/")[-1] == "**" else _matches(app_dir, mount)
         yield from _tree(paths, app_dir, destination, app_dir, excluded)
@@ -208,11 +212,39 @@ def _pattern_of(text: str) -> re.Pattern[str]:
                 regex += ".*"
         elif letter == "?":
             regex += "."
-        elif letter == "[" and "]" in text[index + 1 :]:
-            end = text.index("]", index + 1)
-            inside = text[index:end].replace("\\", "\\\\").replace("[", "\\[")
-            regex += f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
-            index = end + 1
+        elif letter == "[" and (found := character_class(text, index)):
+            letters, index = found
+            regex += letters
         else:
             regex += re.escape(letter)
     return re.compile(regex, re.DOTALL)
+
+
+def character_class(text: str, start: int) -> tuple[str, int] | None:
+    """Translate the brackets in a glob.
+
+    Args:
+        text: The glob.
+        start: Where what is in them begins.
+
+    Returns:
+        The regular expression, and where the glob goes on; ``None`` where they are not closed.
+    """
+    negated = text.startswith("!", start)
+    index = start + negated
+    end = text.find("]", index + 1)
+    if end < 0:
+        return None
+    letters = ""
+    while index < end:
+        if text[index + 1] == "-" and index + 2 < end:
+            # A range that ends before it begins has no letters.
+            if text[index] <= text[index + 2]:
+                letters += f"{re.escape(text[index])}-{re.escape(text[index + 2])}"
+            index += 3
+        else:
+            letters += re.escape(text[index])
+            index += 1
+    if not letters:
+        return "." if negated else "(?!)", end + 1
+    return f"[{'^' if negated else ''}{letters}]", end + 1

@@ -1,4 +1,4 @@
-"""Read the host of a URL: a domain name, or an IP address in any of its spellings.
+"""Hosts of URLs: a domain name, or an IP address in any of its spellings.
 
 ``EXAMPLE.com``, ``ex%61mple.com`` and ``example.com`` are one host, and so are
 ``127.0.0.1``, ``127.1`` and ``0x7f000001``: what is compared has to be what is connected to.

@@ -1,4 +1,4 @@
-"""Turn the deprecated ``allowed_http_hosts`` into entries of ``allowed_outbound_hosts``.
+"""The deprecated ``allowed_http_hosts``, as entries of ``allowed_outbound_hosts``.
 
 Source: contract spin-host.md, MAN-39, MAN-76 and MAN-79.
 """

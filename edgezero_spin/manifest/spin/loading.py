@@ -1,4 +1,4 @@
-"""Load an application's manifest: ``spin.toml`` of either version, or a bare component.
+"""Loading of manifests: ``spin.toml`` of either version, or a bare component.
 
 In: a path. Out: a ``SpinManifest`` in its canonical form, or one error with everything
 that is wrong. No wasm is opened and nothing is downloaded.

@@ -1,4 +1,4 @@
-"""Read a ``spin.lock``, ours or Spin's.
+"""Lock files: ``spin.lock``, ours or Spin's.
 
 Source: contract spin-host.md, LOCK-1 to LOCK-9 and LOCK-33.
 """
@@ -33,6 +33,8 @@ __all__ = ["load_lock", "parse_lock"]
 _NEWEST_VERSION = 1
 _UNDERSTOOD = (HOST_REQUIREMENTS, COMPONENT_HOST_REQUIREMENTS)
 _FEATURES = (SERVICE_CHAINING, MIDDLEWARE)
+# Lists of texts in the metadata of a component.
+_LABELS = ("allowed_outbound_hosts", "key_value_stores", "databases", "ai_models")
 
 
 def load_lock(path: str | Path) -> LockedApp:
@@ -116,6 +118,8 @@ def _read_trigger(table: TableReader) -> LockedTrigger:
 
 
 def _read_component(table: TableReader) -> LockedComponent:
+    for name in _LABELS:
+        table.table("metadata").texts(name)
     return LockedComponent(
         id=table.required_text("id"),
         metadata=_object(table, "metadata"),
@@ -161,7 +165,7 @@ def _read_content(table: TableReader) -> ContentRef:
         digest=table.optional_text("digest"),
     )
     if content == ContentRef():
-        table.problems.add(table.key, "this says nowhere where the content is")
+        table.problems.add(table.key, "the content has no source")
     return content
 
 

@@ -1,4 +1,4 @@
-"""Turn a manifest into a locked application.
+"""Locking: from a manifest to a locked application.
 
 In: a ``SpinManifest`` in its canonical form. Out: a ``LockedApp``, with absolute ``file://``
 URLs for everything it needs. Files are copied where asked; wasm is not opened, and what has

@@ -1,4 +1,4 @@
-"""Bring a manifest into its canonical form.
+"""The canonical form of a manifest.
 
 In this order: ids for triggers without one, inline components moved to the others, the
 chosen profile, what dependencies inherit, and dependencies on components of the same

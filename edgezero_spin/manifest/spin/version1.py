@@ -1,4 +1,4 @@
-"""Read a manifest of version 1 as what it means in version 2.
+"""Manifests of version 1, read as what they mean in version 2.
 
 Source: contract spin-host.md, MAN-76 to MAN-87.
 """

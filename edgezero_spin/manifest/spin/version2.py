@@ -1,4 +1,4 @@
-"""Read a manifest of version 2.
+"""Manifests of version 2.
 
 In: the root table. Out: a ``SpinManifest`` as the file has it; ids are given later.
 
@@ -17,9 +17,9 @@ from edgezero_spin.manifest.spin.schema import (
     SpinManifest,
     Variable,
 )
-from edgezero_spin.manifest.table_reader import TableReader, kind_of
+from edgezero_spin.manifest.table_reader import TableReader
 
-__all__ = ["read_variable", "read_variables", "read_version2"]
+__all__ = ["read_variables", "read_version2"]
 
 _APPLICATION_FIELDS = (
     "name",
@@ -51,8 +51,8 @@ def read_version2(root: TableReader) -> SpinManifest:
         description=application.text("description"),
         authors=application.texts("authors"),
         targets=read_targets(application),
-        trigger_configs=_opaque_tables(application, "trigger"),
-        tool=_opaque_tables(application, "tool"),
+        trigger_configs=application.raw_tables("trigger"),
+        tool=application.raw_tables("tool"),
         variables=read_variables(root),
         triggers=_read_triggers(root),
         components=_read_components(root),
@@ -69,11 +69,11 @@ def read_variables(root: TableReader) -> dict[str, Variable]:
         fault = snake_fault(name, lower=True)
         if fault is not None:
             root.table("variables").problem(name, fault, "Variables are named like this_one.")
-        variables[name] = read_variable(table)
+        variables[name] = _read_variable(table)
     return variables
 
 
-def read_variable(table: TableReader) -> Variable:
+def _read_variable(table: TableReader) -> Variable:
     """Read one variable, which is either required or has a default (MAN-17)."""
     required = table.flag("required")
     variable = Variable(
@@ -89,10 +89,6 @@ def read_variable(table: TableReader) -> Variable:
         )
     table.refuse_rest()
     return variable
-
-
-def _opaque_tables(table: TableReader, key: str) -> dict[str, dict[str, object]]:
-    return {name: inner.rest() for name, inner in table.named_tables(key).items()}
 
 
 def _read_components(root: TableReader) -> dict[str, ManifestComponent]:
@@ -149,9 +145,6 @@ def _read_spec(table: TableReader, value: object, place: str) -> str | ManifestC
         value = dict(zip(COMPONENT_FIELDS, value, strict=False))
     if isinstance(value, Mapping):
         return read_component(TableReader(value, place, table.problems))
-    table.problems.add(
-        place,
-        f"invalid type: expected a string or a table, got {kind_of(value)}",
-        "Write the id of a component, or the component itself.",
-    )
+    remedy = "Write the id of a component, or the component itself."
+    table.wrong_type(place, "a string or a table", value, remedy)
     return ""

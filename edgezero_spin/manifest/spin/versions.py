@@ -7,7 +7,6 @@ spin-host.md, MAN-32 and MAN-72.
 """
 
 import re
-from functools import total_ordering
 from typing import Any
 
 import attrs
@@ -25,8 +24,14 @@ _COMPARATOR = re.compile(
 _ANY = ("*", "x", "X")
 
 
-@total_ordering
-@attrs.frozen(eq=False)
+def _pre_rank(pre: tuple[str, ...]) -> tuple[Any, ...]:
+    """A release comes after all of its pre-releases; numbers come before words."""
+    if not pre:
+        return (1,)
+    return (0, *((0, int(part), "") if part.isdigit() else (1, 0, part) for part in pre))
+
+
+@attrs.frozen(order=True)
 class Version:
     """A version. Builds of one version are equal.
 
@@ -37,30 +42,11 @@ class Version:
     """
 
     numbers: tuple[int, int, int]
-    pre: tuple[str, ...]
-    text: str
+    pre: tuple[str, ...] = attrs.field(eq=_pre_rank, order=_pre_rank)
+    text: str = attrs.field(eq=False)
 
     def __str__(self) -> str:
         return self.text
-
-    def _rank(self) -> tuple[Any, ...]:
-        return (*self.numbers, _pre_rank(self.pre))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Version) and self._rank() == other._rank()
-
-    def __lt__(self, other: "Version") -> bool:
-        return self._rank() < other._rank()
-
-    def __hash__(self) -> int:
-        return hash(self._rank())
-
-
-def _pre_rank(pre: tuple[str, ...]) -> tuple[Any, ...]:
-    """A release comes after all of its pre-releases; numbers come before words."""
-    if not pre:
-        return (1,)
-    return (0, *((0, int(part), "") if part.isdigit() else (1, 0, part) for part in pre))
 
 
 @attrs.frozen

@@ -6,40 +6,13 @@ thread carries a ``GuestContext`` while it answers, and host functions look it u
 """
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from edgezero_spin.host.factors.variables import VariableResolver
-from edgezero_spin.testing.databases import DatabaseViews
-from edgezero_spin.testing.outbound import HttpScript
-from edgezero_spin.testing.store_control import StoreControl
+if TYPE_CHECKING:
+    from edgezero_spin.testing.component import ComponentClient
 
-__all__ = ["CURRENT", "GuestContext", "Surface", "surface"]
-
-
-class Surface(Protocol):
-    """What of a client belongs to a test."""
-
-    stores: StoreControl
-    env: dict[str, str]
-    http: HttpScript
-    sqlite: DatabaseViews
-    granted: Mapping[str, tuple[str, ...]] | None
-    granted_databases: Mapping[str, tuple[str, ...]] | None
-    now_ns: int | None
-
-    def variable(self, component_id: str, name: str) -> str | None:
-        """The value that the test set for a component's variable, if it did."""
-
-    @property
-    def resolver(self) -> VariableResolver:
-        """The variables of the manifest, with the values that the test set."""
-
-    def random_bytes(self, length: int) -> bytes:
-        """Random bytes, the same in every run when the test asked for that."""
-
-    def wrote(self, stream: str, data: bytes) -> None:
-        """Keep what a component wrote."""
+__all__ = ["CURRENT", "GuestContext", "current_client"]
 
 
 class GuestContext:
@@ -49,23 +22,26 @@ class GuestContext:
     the bill is complete when the last of them has ended.
 
     Attributes:
-        surface: The client that asked.
+        client: Who asked.
         depth: How many guests wait for this one.
         host_calls: Calls of this guest to the host so far.
     """
 
     def __init__(
-        self, surface: Surface, on_settled: "Callable[[GuestContext], None]", depth: int = 0
+        self,
+        client: "ComponentClient",
+        on_settled: "Callable[[GuestContext], None]",
+        depth: int = 0,
     ) -> None:
         """Begin a bill.
 
         Args:
-            surface: See the attribute.
+            client: See the attribute.
             on_settled: Called when this guest and all that it called have ended, on the
                 thread of the last.
             depth: See the attribute.
         """
-        self.surface = surface
+        self.client = client
         self.depth = depth
         self.host_calls = 0
         self._on_settled = on_settled
@@ -83,7 +59,7 @@ class GuestContext:
         """Return what a guest carries that this one calls; it has to be ``ended``."""
         with self._lock:
             self._open += 1
-        return GuestContext(self.surface, self._add, self.depth + 1)
+        return GuestContext(self.client, self._add, self.depth + 1)
 
     def ended(self, fuel: int) -> None:
         """Say that this guest has ended, and how many instructions it took."""
@@ -109,7 +85,7 @@ CURRENT = _Current()
 """What the present thread carries."""
 
 
-def surface() -> Surface:
+def current_client() -> "ComponentClient":
     """Return the client that asked.
 
     Raises:
@@ -118,4 +94,4 @@ def surface() -> Surface:
     context = CURRENT.context
     if context is None:
         raise RuntimeError("a host function of the testing kit was called outside of a request")
-    return context.surface
+    return context.client

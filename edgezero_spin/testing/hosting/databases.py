@@ -4,22 +4,23 @@ request.
 Source: contract spin-host.md, DB-1 to DB-3, TEST-19, TEST-30.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
 
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
-from edgezero_spin.host.factors.sqlite.database import Database
+from edgezero_spin.host.factors.sqlite.factor import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.runtime.interface import WitError
 from edgezero_spin.stores.backend import BackendError
 from edgezero_spin.testing.databases import DatabaseViews
-from edgezero_spin.testing.hosting.context import surface
+from edgezero_spin.testing.hosting.context import current_client
+from edgezero_spin.testing.on_demand import OnDemand
 from edgezero_spin.testing.store_control import ACCESS_DENIED, StoreControl
 from edgezero_spin.testing.store_log import StoreCall
 
-__all__ = ["KitDatabases", "open_recorded"]
+__all__ = ["kit_databases", "open_recorded"]
 
 T = TypeVar("T")
 
@@ -27,30 +28,16 @@ DATABASE_FULL = "database-full"
 """A message of ``fail`` that stands for the case of this name."""
 
 
-class KitDatabases(Mapping[str, Database]):
-    """The databases that one component may open."""
+def kit_databases(component_id: str) -> Mapping[str, Database]:
+    """Return the databases that a component may open, of the client that asks."""
 
-    def __init__(self, component_id: str) -> None:
-        self._component_id = component_id
-
-    def get(self, label: str, default: Any = None) -> Any:
-        """Record that a database is opened; ``None`` for one that is not granted."""
-        client = surface()
+    def find(label: str) -> Database | None:
+        client = current_client()
         granted = client.granted_databases
-        labels = client.sqlite if granted is None else granted[self._component_id]
-        return open_recorded(label, labels, client.sqlite, client.stores) or default
+        labels = client.sqlite if granted is None else granted[component_id]
+        return open_recorded(label, labels, client.sqlite, client.stores)
 
-    def __getitem__(self, label: str) -> Database:
-        found: Database | None = self.get(label)
-        if found is None:
-            raise KeyError(label)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(surface().sqlite)
-
-    def __len__(self) -> int:
-        return len(surface().sqlite)
+    return OnDemand(find, lambda: current_client().sqlite)
 
 
 def open_recorded(

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
@@ -10,10 +10,13 @@ from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.messages import HttpRequest, HttpResponse, ResponseAborted
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.testing.errors import BrokenBodyError, NoAnswerError
-from edgezero_spin.testing.hosting.context import CURRENT, GuestContext, Surface
+from edgezero_spin.testing.hosting.context import CURRENT, GuestContext
 from edgezero_spin.testing.memory_map import guest_memory_bytes
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import Usage
+
+if TYPE_CHECKING:
+    from edgezero_spin.testing.component import ComponentClient
 
 __all__ = ["HostBody", "WatchedExchange"]
 
@@ -30,11 +33,11 @@ class WatchedExchange:
         begun: An instance was made for it.
     """
 
-    def __init__(self, surface: Surface, measures_memory: bool) -> None:
+    def __init__(self, client: "ComponentClient", measures_memory: bool) -> None:
         self.usage: Usage | None = None
         self.error: BaseException | None = None
         self.begun = False
-        self._context = GuestContext(surface, self._settled)
+        self._context = GuestContext(client, self._settled)
         self._measures_memory = measures_memory
         self._peak_memory_bytes: int | None = None
         self._loop = asyncio.get_running_loop()

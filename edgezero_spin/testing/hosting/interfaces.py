@@ -13,7 +13,8 @@ from edgezero_spin.host.factors.wasi.random import MAX_RANDOM_BYTES
 from edgezero_spin.host.factors.wasi_03.clocks import instant_of
 from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.interface import Interface
-from edgezero_spin.testing.hosting.context import CURRENT, surface
+from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.testing.hosting.context import CURRENT, current_client
 
 __all__ = ["kit_interfaces"]
 
@@ -27,12 +28,15 @@ def kit_interfaces() -> dict[str, Interface]:
     }
     core_functions = {
         "clock_time_get": wasi_01.clock_function(_now_ns),
-        "random_get": wasi_01.random_function(lambda length: surface().random_bytes(length)),
+        "random_get": wasi_01.random_function(lambda length: current_client().random_bytes(length)),
     }
     tables[wasi_01.INTERFACE.name] = attrs.evolve(
         wasi_01.INTERFACE,
-        core_functions={**wasi_01.INTERFACE.core_functions, **core_functions},
-        configure=lambda state: wasi_01.configure(state, _environment(state)),
+        core_functions={
+            name: attrs.evolve(function, run=_carried(function.run))
+            for name, function in {**wasi_01.INTERFACE.core_functions, **core_functions}.items()
+        },
+        configure=lambda state: wasi_01.configure(state, _environment(state), _write),
     )
     return {
         name: attrs.evolve(
@@ -79,8 +83,26 @@ def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _carried(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(cx: Context, *arguments: Any) -> Any:
+        if cx.state.context is not None:
+            CURRENT.context = cx.state.context
+        return function(cx, *arguments)
+
+    return call
+
+
+def _write(state: InstanceState, stream: str, data: bytes) -> None:
+    # The engine calls this on a thread of its own.
+    CURRENT.context = state.context
+    try:
+        wasi_01.write_log(state, stream, data)
+    finally:
+        CURRENT.context = None
+
+
 def _environment(state: InstanceState) -> list[tuple[str, str]]:
-    return list({**dict(state.grants.environment), **surface().env}.items())
+    return list({**dict(state.grants.environment), **current_client().env}.items())
 
 
 def _now(state: InstanceState) -> dict[str, Any]:
@@ -92,13 +114,13 @@ def _now_03(state: InstanceState) -> dict[str, Any]:
 
 
 def _now_ns() -> int:
-    now = surface().now_ns
+    now = current_client().now_ns
     return time.time_ns() if now is None else now
 
 
 def _random(state: InstanceState, length: int) -> bytes:
-    return surface().random_bytes(min(length, MAX_RANDOM_BYTES))
+    return current_client().random_bytes(min(length, MAX_RANDOM_BYTES))
 
 
 def _random_u64(state: InstanceState) -> int:
-    return int.from_bytes(surface().random_bytes(8), "little")
+    return int.from_bytes(current_client().random_bytes(8), "little")

@@ -17,19 +17,19 @@ from edgezero_spin.host.execution.executor import InstanceWatch, RequestStarter
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import Destination
-from edgezero_spin.host.factors.wasi.http import (
+from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
     IncomingResponse,
     RequestOptions,
     SendableRequest,
-    method_text,
 )
+from edgezero_spin.host.factors.wasi.http.values import method_text
 from edgezero_spin.host.http.gateway import CompleteResponse, RequestHead
 from edgezero_spin.host.http.responses import answer_for, is_bodiless, wire_head
 from edgezero_spin.host.http.service_chaining import OutboundSender
 from edgezero_spin.host.load.application import Application
 from edgezero_spin.host.runtime.instance import Instance
-from edgezero_spin.testing.hosting.context import CURRENT, GuestContext, surface
+from edgezero_spin.testing.hosting.context import CURRENT, GuestContext, current_client
 from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, SentRequest
 from edgezero_spin.testing.requests import DEFAULT_AUTHORITY
 
@@ -71,7 +71,7 @@ class _ChainRunner:
 
 
 class _ChainWatch:
-    """Gives a called instance its caller's surface, and its caller the bill."""
+    """Gives a called instance its caller's client, and its caller the bill."""
 
     def __init__(self, context: GuestContext) -> None:
         self._context = context
@@ -110,7 +110,7 @@ class Sender:
         url = f"{destination.scheme}://{destination.authority or 'self'}{request.path or '/'}"
         _, _, domain = destination.host.partition(".")
         own = destination.is_self or domain == CHAIN_DOMAIN
-        if not own or surface().http.answers(method_text(request.method), url):
+        if not own or current_client().http.answers(method_text(request.method), url):
             _send_to_script(url, request, options, future)
             return
         context = CURRENT.context
@@ -202,7 +202,7 @@ def _send_to_script(
     options: RequestOptions | None,
     future: FutureIncomingResponse,
 ) -> None:
-    script = surface().http
+    script = current_client().http
     method = method_text(request.method)
     headers = Headers.received(request.headers.entries)
 

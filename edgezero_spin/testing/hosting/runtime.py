@@ -13,8 +13,8 @@ import attrs
 
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.load.plan import ApplicationPlan, plan_of
 from edgezero_spin.host.load.trigger_kinds import BUILT_IN
@@ -23,10 +23,10 @@ from edgezero_spin.host.settings import HostSettings
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from edgezero_spin.manifest.spin.locked_app import LockedApp
 from edgezero_spin.stores.memory import MemoryKeyValue
-from edgezero_spin.testing.hosting.databases import KitDatabases
+from edgezero_spin.testing.hosting.databases import kit_databases
 from edgezero_spin.testing.hosting.interfaces import kit_interfaces
 from edgezero_spin.testing.hosting.outbound import Sender
-from edgezero_spin.testing.hosting.stand_ins import GrantedStores, KitLog, Variables
+from edgezero_spin.testing.hosting.stand_ins import KitLog, Variables, granted_stores
 from edgezero_spin.testing.outbound import MAX_DEPTH
 
 __all__ = ["Runtime", "runtime_of"]
@@ -139,8 +139,8 @@ def _adapt(grants: Grants, sender: Sender) -> Grants:
         grants.outbound.sender = sender
     return attrs.evolve(
         grants,
-        key_value=GrantedStores(grants.component_id),
-        databases=KitDatabases(grants.component_id),
+        key_value=granted_stores(grants.component_id),
+        databases=kit_databases(grants.component_id),
         log=KitLog({}, None),
     )
 

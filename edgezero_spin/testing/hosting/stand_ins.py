@@ -4,52 +4,35 @@ Source: contract spin-host.md, TEST-17, TEST-20, TEST-26, TEST-30.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from edgezero_spin.host.factors.logs import ComponentLog, Sink
-from edgezero_spin.host.factors.variables import VariableError, VariableResolver
-from edgezero_spin.host.factors.variables.resolver import name_fault
+from edgezero_spin.host.factors.variables.errors import VariableError
+from edgezero_spin.host.factors.variables.resolver import VariableResolver, name_fault
 from edgezero_spin.host.runtime.interface import WitError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
-from edgezero_spin.testing.hosting.context import CURRENT, surface
+from edgezero_spin.testing.hosting.context import CURRENT, current_client
+from edgezero_spin.testing.on_demand import OnDemand
 from edgezero_spin.testing.store_control import ACCESS_DENIED
 from edgezero_spin.testing.store_log import StoreCall
 
-__all__ = ["GrantedStores", "KitLog", "Variables"]
+__all__ = ["KitLog", "Variables", "granted_stores"]
 
 
-class GrantedStores(Mapping[str, KeyValueBackend]):
-    """The stores of whoever asks."""
+def granted_stores(component_id: str) -> Mapping[str, KeyValueBackend]:
+    """Return the stores that a component may open, of the client that asks."""
 
-    def __init__(self, component_id: str) -> None:
-        self._component_id = component_id
-
-    def get(self, label: str, default: Any = None) -> Any:
-        """Open a store; ``None`` for one that is not granted."""
-        client = surface()
-        granted = None if client.granted is None else client.granted[self._component_id]
+    def find(label: str) -> KeyValueBackend | None:
+        client = current_client()
+        granted = None if client.granted is None else client.granted[component_id]
         try:
             return client.stores.open(label, granted)
         except BackendError as error:
             if error.message == ACCESS_DENIED:
-                return default
+                return None
             raise WitError(("other", error.message)) from error
 
-    def __getitem__(self, label: str) -> KeyValueBackend:
-        found: KeyValueBackend | None = self.get(label)
-        if found is None:
-            raise KeyError(label)
-        return found
-
-    def __contains__(self, label: object) -> bool:
-        return isinstance(label, str) and self.get(label) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(surface().stores.kv)
-
-    def __len__(self) -> int:
-        return len(surface().stores.kv)
+    return OnDemand(find, lambda: current_client().stores.kv)
 
 
 class Variables(VariableResolver):
@@ -65,7 +48,7 @@ class Variables(VariableResolver):
         self._loading = loading
 
     def get(self, component_id: str, name: str) -> str:
-        client = surface()
+        client = current_client()
         undefined: list[VariableError] = []
         failed: list[VariableError] = []
 
@@ -92,7 +75,7 @@ class Variables(VariableResolver):
 
     def render(self, text: str) -> str:
         # Triggers are resolved while the application is loaded, for no test in particular.
-        resolver = self._loading if CURRENT.context is None else surface().resolver
+        resolver = self._loading if CURRENT.context is None else current_client().resolver
         return resolver.render(text)
 
 
@@ -107,7 +90,7 @@ class _KitSink(Sink):
 
     def write(self, data: bytes) -> None:
         data = bytes(data)
-        surface().wrote(self._stream, data)
+        current_client().wrote(self._stream, data)
         target = sys.stdout if self._stream == "stdout" else sys.stderr
         if target is not None:
             target.write(data.decode("utf-8", "replace"))

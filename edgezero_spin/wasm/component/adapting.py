@@ -4,7 +4,9 @@ In: a ``CoreGuest`` and the evaluation that it is linked in. Out: the component'
 core instances are added to the plan. Names of core imports and exports are those that
 bindings generators use: functions of an interface under its name, ``[resource-drop]r``, what an
 exported resource needs under ``[export]`` and the interface's name; exports as
-``interface#function``, with ``cabi_post_`` before it for what follows a call.
+``interface#function``, with ``cabi_post_`` before it for what follows a call. Asynchronous
+functions are imported as ``[async-lower]f`` and exported as ``[async-lift]interface#function``
+with a ``[callback]``; ``builtin_names`` has the built-ins that they need.
 
 WASI 0.1 stays what it is: core functions, provided by the host.
 
@@ -14,16 +16,29 @@ Source: wit-component, ``validation`` and ``encoding``; contract spin-host.md, G
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+import attrs
+
 from edgezero_spin.wasm.binary import number_bytes
 from edgezero_spin.wasm.component.ascription import EXPORT
-from edgezero_spin.wasm.component.canonical import core_function_type
+from edgezero_spin.wasm.component.builtin_names import (
+    Items,
+    NamedBuiltin,
+    parse_builtin,
+    type_of,
+)
+from edgezero_spin.wasm.component.canonical import (
+    CALLBACK,
+    builtin_function_type,
+    core_function_type,
+)
 from edgezero_spin.wasm.component.core_guest import CoreGuest, GuestKind, World
 from edgezero_spin.wasm.component.definitions import CoreExternType, CoreFunctionType, Sort
-from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
+from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.evaluating import Evaluator
 from edgezero_spin.wasm.component.layout import I32, core_signature
 from edgezero_spin.wasm.component.linked import (
     WASI_01,
+    Builtin,
     Canonical,
     CoreExport,
     CoreImport,
@@ -40,7 +55,7 @@ from edgezero_spin.wasm.component.linked import (
 )
 from edgezero_spin.wasm.component.plan import Exports
 from edgezero_spin.wasm.component.scope import InstanceItem
-from edgezero_spin.wasm.component.spin_1 import SPIN_1_EXPORTS, SPIN_1_IMPORTS
+from edgezero_spin.wasm.component.spin_1 import SPIN_1_EXPORTS, SPIN_1_IMPORTS, SPIN_1_RENAMED
 from edgezero_spin.wasm.component.types import FunctionType, ResourceType, ResultType
 from edgezero_spin.wasm.core_module import CODE, FUNCTION, IMPORT, START
 from edgezero_spin.wasm.core_module import EXPORT as EXPORT_SECTION
@@ -57,7 +72,10 @@ ROOT = "$root"
 """Module that the functions which a world imports by themselves are imported from."""
 
 _RUN = "wasi:cli/run@0.2.0"
-_KINDS = ("[constructor]", "[method]", "[static]")
+_ASYNC_LOWER, _ASYNC_LIFT, _STACKFUL = "[async-lower]", "[async-lift]", "[async-lift-stackful]"
+_REALLOC = ("cabi_realloc", "canonical_abi_realloc")
+_IMPORT_REALLOC, _EXPORT_REALLOC = "cabi_import_realloc", "cabi_export_realloc"
+_NOTHING: tuple[Any, Any, Encoding] = (None, None, Encoding.UTF8)
 
 
 def adapt(
@@ -76,7 +94,6 @@ def adapt(
 
     Raises:
         InvalidError: It imports what its worlds do not have, or lacks what they export.
-        UnsupportedError: It is asynchronous.
     """
     return _Adaptation(evaluator, guest, instance, arguments).exports()
 
@@ -124,14 +141,10 @@ class _Adaptation:
 
     def _add_spin_1(self) -> None:
         for module, (interface, functions) in SPIN_1_IMPORTS.items():
-            self._imports[module] = {
-                name: (
-                    Sort.FUNCTION,
-                    ImportedFunction((interface, imported), type_),
-                    Encoding.UTF8,
-                )
-                for name, (imported, type_) in functions.items()
-            }
+            for name, type_ in functions.items():
+                function = ImportedFunction((interface, SPIN_1_RENAMED.get(name, name)), type_)
+                found = self._imports.setdefault(module, {})
+                found[name] = Sort.FUNCTION, function, Encoding.UTF8
 
     def exports(self) -> Exports:
         """Add the core instances; return the exports."""
@@ -160,40 +173,64 @@ class _Adaptation:
         exported = module.startswith(EXPORT)
         items = self._exported_items(module.removeprefix(EXPORT)) if exported else None
         if items is None:
-            items = self._imports.get(module)
+            items = self._imports.get(module, {} if module == ROOT else None)
         if items is None:
             self._fail(f"module requires an import interface named `{module}`")
         if name.startswith("[resource-"):
             kind, _, label = name[1:].partition("]")
             return self._resource_function(kind.replace("-", ".", 1), module, label, items)
-        sort, item, encoding = items.get(name, (None, None, Encoding.UTF8))
-        if name.startswith("[") and sort is None and not name.startswith(_KINDS):
-            raise UnsupportedError(
-                f"the module imports `{name}` of `{module}`: asynchronous functions are not "
-                "adapted; wrap it with `wasm-tools component new`",
-                0,
-            )
+        named = parse_builtin(name)
+        if named is not None:
+            return self._builtin(module, name, named, items, function)
+        is_async = name.startswith(_ASYNC_LOWER)
+        _, item, encoding = items.get(name.removeprefix(_ASYNC_LOWER), _NOTHING)
         if not isinstance(item, ImportedFunction | LiftedFunction) or exported:
             self._fail(f"import interface `{module}` is missing function `{name}`")
-        if core_function_type(core_signature(item.type, lowered=True)) != function:
+        if is_async and not item.type.is_async:
+            self._fail(f"function `{name}` of `{module}` is not asynchronous")
+        signature = core_signature(item.type, lowered=True, is_async=is_async)
+        if core_function_type(signature) != function:
             self._fail(f"type mismatch for function `{name}` of `{module}`")
         self._note(item)
-        return LoweredFunction(self._instance, item, self._options(encoding, item.type))
+        options = self._options(encoding, is_async=is_async)
+        return LoweredFunction(self._instance, item, options)
+
+    def _builtin(
+        self, module: str, name: str, named: NamedBuiltin, items: Items, function: CoreFunctionType
+    ) -> Builtin:
+        exported = module.startswith(EXPORT)
+        plain = not (named.is_of_exports or named.is_transfer)
+        if (plain and module != ROOT) or (named.is_of_exports and not exported):
+            self._fail(f"import interface `{module}` is missing function `{name}`")
+        found = type_of(named, items)
+        if found is None:
+            what = "a stream or future" if named.is_transfer else "a function"
+            self._fail(f"`{name}` of `{module}` is for {what} that is not there")
+        type_, encoding = found
+        options = Options()
+        if named.takes_options:
+            options = self._options(encoding, is_async=named.is_async and named.is_transfer)
+        made = named.builtin(self._instance, type_, options)
+        if builtin_function_type(made, 0) != function:
+            self._fail(f"type mismatch for function `{name}` of `{module}`")
+        return made
 
     def _note(self, function: Function) -> None:
         if isinstance(function, ImportedFunction) and function not in self._plan.imports:
             self._plan.imports.append(function)
 
     def _exported_items(self, interface: str) -> dict[str, tuple[Sort, Any, Encoding]] | None:
-        sort, item, encoding = self._exports.get(interface, (None, None, Encoding.UTF8))
+        if interface == ROOT:
+            return self._exports
+        sort, item, encoding = self._exports.get(interface, _NOTHING)
         if sort != Sort.INSTANCE or item is None:
             return None
         return {name: (*each, encoding) for name, each in item.exports.items()}
 
     def _resource_function(
-        self, name: str, module: str, label: str, items: Mapping[str, tuple[Sort, Any, Encoding]]
+        self, name: str, module: str, label: str, items: Items
     ) -> ResourceFunction:
-        _, resource, _ = items.get(label, (None, None, None))
+        _, resource, _ = items.get(label, _NOTHING)
         if not isinstance(resource, ResourceType) or name not in (
             "resource.drop",
             "resource.new",
@@ -216,10 +253,7 @@ class _Adaptation:
                 continue
             if isinstance(each, ResourceType) and self._is_own(each):
                 destructor = f"{name}#[dtor]{label}"
-                self._plan.resources[each] = LocalResource(
-                    self._instance,
-                    CoreExport(self._number, destructor) if self._has(destructor) else None,
-                )
+                self._plan.resources[each] = LocalResource(self._instance, self._export(destructor))
             found[label] = kind, each
         return sort, InstanceItem(found)
 
@@ -227,14 +261,27 @@ class _Adaptation:
         owner = self._plan.resources[resource]
         return not isinstance(owner, LocalResource) and owner.path[0] == EXPORT
 
-    def _lifted(self, core: str, type_: FunctionType, encoding: Encoding) -> LiftedFunction:
-        signature = core_function_type(core_signature(type_, lowered=False))
-        if not self._has(core):
-            self._fail(f"module does not export required function `{core}`")
-        if self._content.spaces[0][self._kinds[core][1]].function != signature:
+    def _lifted(self, name: str, type_: FunctionType, encoding: Encoding) -> LiftedFunction:
+        kinds = [kind for kind in ("", _ASYNC_LIFT, _STACKFUL) if self._has(kind + name)]
+        if not kinds:
+            self._fail(f"module does not export required function `{name}`")
+        core, is_async = kinds[0] + name, bool(kinds[0])
+        if is_async and not type_.is_async:
+            self._fail(f"function `{name}` is not asynchronous")
+        callback = f"[callback]{core}" if kinds[0] == _ASYNC_LIFT else None
+        if callback is not None and self._type(callback) != CALLBACK:
+            self._fail(f"missing callback for `{core}`")
+        signature = core_signature(
+            type_, lowered=False, is_async=is_async, callback=callback is not None
+        )
+        if self._type(core) != core_function_type(signature):
             self._fail(f"type mismatch for function `{core}`")
-        post_return = f"cabi_post_{core}"
-        options = self._options(encoding, type_, post_return if self._has(post_return) else None)
+        post_return = f"cabi_post_{core}" if not is_async else None
+        options = attrs.evolve(
+            self._options(encoding, _EXPORT_REALLOC, is_async=is_async),
+            post_return=self._export(post_return),
+            callback=self._export(callback),
+        )
         return LiftedFunction(self._instance, CoreExport(self._number, core), type_, options)
 
     def _spin_1_exports(self) -> Exports:
@@ -263,19 +310,26 @@ class _Adaptation:
     def _has(self, function: str) -> bool:
         return self._kinds.get(function, (-1, 0))[0] == 0
 
+    def _type(self, function: str) -> CoreFunctionType | None:
+        if not self._has(function):
+            return None
+        return self._content.spaces[0][self._kinds[function][1]].function
+
+    def _export(self, function: str | None) -> CoreExport | None:
+        if function is None or not self._has(function):
+            return None
+        return CoreExport(self._number, function)
+
     def _memory(self) -> CoreExport | None:
         is_there = self._kinds.get("memory", (-1, 0))[0] == 2
         return CoreExport(self._number, "memory") if is_there else None
 
     def _options(
-        self, encoding: Encoding, type_: FunctionType, post_return: str | None = None
+        self, encoding: Encoding, realloc_of_kind: str = _IMPORT_REALLOC, *, is_async: bool = False
     ) -> Options:
-        realloc = [name for name in ("cabi_realloc", "canonical_abi_realloc") if self._has(name)]
+        realloc = next(filter(self._has, (realloc_of_kind, *_REALLOC)), None)
         return Options(
-            encoding,
-            memory=self._memory(),
-            realloc=CoreExport(self._number, realloc[0]) if realloc else None,
-            post_return=None if post_return is None else CoreExport(self._number, post_return),
+            encoding, memory=self._memory(), realloc=self._export(realloc), is_async=is_async
         )
 
     def _fail(self, reason: str) -> NoReturn:

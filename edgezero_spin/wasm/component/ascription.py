@@ -31,6 +31,7 @@ from edgezero_spin.wasm.component.scope import (
     ComponentScope,
     InstanceItem,
     ModuleItem,
+    Names,
     ScopeItem,
     TypeClosure,
 )
@@ -69,7 +70,7 @@ class Ascription(Evaluation):
                 exports, with ``EXPORT`` before their path.
         """
         closure = TypeClosure(world, ComponentScope(is_type=True))
-        return self.declared(closure, arguments, None, (EXPORT,), 0, strict=False)
+        return self.declared(closure, 0, arguments=arguments, path=(EXPORT,), strict=False)
 
     def import_(
         self,
@@ -85,48 +86,55 @@ class Ascription(Evaluation):
             strict: It has to be given.
         """
         at = each.offset
-        scope.imports.add(each.name, "import", at)
+        scope.imports.add(each.name, at)
         actual = arguments.get(each.name) if arguments is not None else None
         if actual is None and strict:
             raise InvalidError(f"missing import named `{each.name}`", at)
         item = self.ascribe(each.type, actual, scope, (each.name,), at)
-        check_annotation(each.name, each.type.sort, each.implements, item, scope.import_labels, at)
-        if not scope.is_instance_type:
-            self.check_visibility(scope, scope.imported, each.type.sort, item, "import", at)
-        if each.type.sort == Sort.TYPE and isinstance(item, ResourceType):
-            scope.import_labels[each.name] = item
-        scope.spaces[each.type.sort].append(item)
+        self.expose(each, scope, scope.imports, each.type.sort, item)
         return each.type.sort, item
 
-    def check_visibility(
-        self, scope: ComponentScope, visible: set[Any], sort: Sort, item: Any, what: str, at: int
+    def expose(
+        self,
+        each: ImportDefinition | ExportDefinition,
+        scope: ComponentScope,
+        names: Names,
+        sort: Sort,
+        item: Any,
     ) -> None:
-        """Check that the types that an import or export needs have a name; see ``extern_rules``."""
-        if isinstance(item, TypeClosure) and item.form.is_instance:
-            with self.scratch():
-                exports = self.declared(item, None, None, ("",), at)[1]
-            item, sort = InstanceItem(exports), Sort.INSTANCE
-        check_visibility(self.types, scope, visible, sort, item, what, at)
+        """Give an import or export its index, checked by ``extern_rules``."""
+        at = each.offset
+        check_annotation(each.name, sort, each.implements, item, names.labels, at)
+        if not scope.is_instance_type:
+            shown: tuple[Sort, Any] = sort, item
+            if isinstance(item, TypeClosure) and item.form.is_instance:
+                with self.scratch():
+                    exports = self.declared(item, at)[1]
+                shown = Sort.INSTANCE, InstanceItem(exports)
+            check_visibility(self.types, scope, names, *shown, at)
+        if isinstance(item, ResourceType):
+            names.labels[each.name] = item
+        scope.spaces[sort].append(item)
 
     # Types with what is given
 
     def declared(
         self,
         closure: TypeClosure,
-        arguments: Mapping[str, tuple[Sort, Any]] | None,
-        actual: Mapping[str, tuple[Sort, Any]] | None,
-        path: tuple[str, ...],
         at: int,
         *,
+        arguments: Mapping[str, tuple[Sort, Any]] | None = None,
+        actual: Mapping[str, tuple[Sort, Any]] | None = None,
+        path: tuple[str, ...] = ("",),
         strict: bool = True,
     ) -> tuple[Exports, Exports]:
         """Evaluate a component or instance type; return its imports and exports.
 
         Args:
+            at: Where that is needed.
             arguments: What its imports are given; made up where ``None``.
             actual: What has to match its exports; made up where ``None``.
             path: Names that lead to it.
-            at: Where that is needed.
             strict: Where ``arguments`` are given, all imports have to be among them.
         """
         with self.deeper(at):
@@ -140,20 +148,13 @@ class Ascription(Evaluation):
                     needed = strict and arguments is not None
                     imports[each.name] = self.import_(each, scope, arguments, needed)
                 elif isinstance(each, ExportDefinition):
-                    scope.exports.add(each.name, "export", each.offset)
+                    scope.exports.add(each.name, each.offset)
                     found = None if actual is None else actual.get(each.name)
                     if actual is not None and found is None:
                         raise InvalidError(f"missing expected export `{each.name}`", at)
                     type_ = each.type or ExternType(Sort.TYPE, None, Bound.SUB_RESOURCE)
                     item = self.ascribe(type_, found, scope, (*path, each.name), each.offset)
-                    check_annotation(
-                        each.name, type_.sort, each.implements, item, scope.export_labels, at
-                    )
-                    if not is_instance:
-                        self.check_visibility(scope, scope.named, type_.sort, item, "export", at)
-                    if isinstance(item, ResourceType):
-                        scope.export_labels[each.name] = item
-                    scope.spaces[type_.sort].append(item)
+                    self.expose(each, scope, scope.exports, type_.sort, item)
                     exports[each.name] = type_.sort, item
                 else:
                     self.define(each, scope)
@@ -195,7 +196,7 @@ class Ascription(Evaluation):
                 if not closure.form.is_instance:
                     raise InvalidError(f"type index {index} is not an instance type", at)
                 exports = None if item is None else item.exports
-                return InstanceItem(self.declared(closure, None, exports, path, at)[1])
+                return InstanceItem(self.declared(closure, at, actual=exports, path=path)[1])
             case Sort.COMPONENT:
                 closure = scope.type(index, TypeClosure, "a component type", at)
                 if closure.form.is_instance:
@@ -243,8 +244,7 @@ class Ascription(Evaluation):
         try:
             if wanted.form.is_instance:
                 with self.scratch():
-                    exports = self.declared(given, None, None, ("",), at)[1]
-                    self.declared(wanted, None, exports, ("",), at)
+                    self.declared(wanted, at, actual=self.declared(given, at)[1])
             else:
                 self._check_component(wanted, ComponentItem(given.form, given.scope), at)
         except InvalidError:
@@ -253,9 +253,9 @@ class Ascription(Evaluation):
 
     def _check_component(self, wanted: TypeClosure, item: ComponentItem, at: int) -> None:
         with self.scratch():
-            imports = self.declared(wanted, None, None, ("",), at)[0]
+            imports = self.declared(wanted, at)[0]
             exports = self.instantiate(item, imports, -1, at=at)
-            self.declared(wanted, imports, exports, ("",), at)
+            self.declared(wanted, at, arguments=imports, actual=exports)
 
 
 def _unequal(name: str, declared: object, found: object) -> str:

@@ -43,10 +43,21 @@ from edgezero_spin.wasm.component.types import (
     ValueType,
 )
 
-__all__ = ["REALLOC", "builtin", "core_function_type", "lift", "lower", "resource_function"]
+__all__ = [
+    "CALLBACK",
+    "REALLOC",
+    "builtin",
+    "builtin_function_type",
+    "core_function_type",
+    "lift",
+    "lower",
+    "resource_function",
+]
 
 REALLOC = CoreFunctionType((I32,) * 4, (I32,))
-_CALLBACK = CoreFunctionType((I32,) * 3, (I32,))
+CALLBACK = CoreFunctionType((I32,) * 3, (I32,))
+"""Core type of what is called for an event of an asynchronous function."""
+
 # Parameters and results of built-ins, each an i32 but those of context.get and context.set.
 _SIGNATURES = {
     "backpressure.inc": (0, 0),
@@ -127,7 +138,7 @@ def _read_options(definition: CanonicalDefinition, scope: ComponentScope, export
 def _check_core(name: str, item: CoreItem, at: int) -> None:
     if name == "memory" and item.type.limits is not None and item.type.limits.is_64:
         raise UnsupportedError("memories with 64-bit addresses are refused", at)
-    wanted = {"realloc": REALLOC, "callback": _CALLBACK}.get(name)
+    wanted = {"realloc": REALLOC, "callback": CALLBACK}.get(name)
     if wanted is not None and item.type.function != wanted:
         raise InvalidError(
             f"canonical option `{name}` uses a function with an incorrect signature", at
@@ -235,11 +246,7 @@ def core_function_type(signature: CoreSignature) -> CoreFunctionType:
 def resource_function(
     definition: CanonicalDefinition, scope: ComponentScope, resource: ResourceType, owner: object
 ) -> CoreItem:
-    """Return ``resource.new``, ``resource.drop`` or ``resource.rep``.
-
-    Args:
-        owner: Whose it is, as ``LinkedComponent.resources`` says.
-    """
+    """Return ``resource.new``, ``resource.drop`` or ``resource.rep``; the owner is whose it is."""
     name = definition.name
     if name != "resource.drop" and not (
         isinstance(owner, LocalResource) and owner.instance == scope.instance
@@ -285,7 +292,7 @@ def builtin(
         definition.slot,
         definition.core_type,
     )
-    return _core(function, _builtin_signature(definition, type_))
+    return _core(function, builtin_function_type(function, at))
 
 
 def _check_transfer(
@@ -304,17 +311,23 @@ def _check_transfer(
             raise InvalidError("function result cannot contain a `borrow` type", at)
 
 
-def _builtin_signature(
-    definition: CanonicalDefinition, type_: ValueType | None
-) -> CoreFunctionType:
-    name = definition.name
+def builtin_function_type(function: Builtin, at: int) -> CoreFunctionType:
+    """Return the core function type of a built-in.
+
+    Args:
+        at: Where it is defined, for the error.
+
+    Raises:
+        InvalidError: There is no such slot.
+    """
+    name = function.name
     if name == "task.return":
-        flat = () if type_ is None else layout_of(type_).flat
+        flat = () if function.type is None else layout_of(function.type).flat
         return CoreFunctionType((I32,) if flat is None else encoded_types(flat), ())
     if name in ("context.get", "context.set"):
-        if definition.slot > 1:
-            raise InvalidError(f"immediate of {name} must be 0 or 1", definition.offset)
-        value = (I32 if definition.core_type == "i32" else I64,)
+        if function.slot > 1:
+            raise InvalidError(f"immediate of {name} must be 0 or 1", at)
+        value = (I32 if function.core_type == "i32" else I64,)
         return CoreFunctionType((), value) if name == "context.get" else CoreFunctionType(value, ())
     if name in ("stream.new", "future.new"):
         return CoreFunctionType((), (I64,))

@@ -3,17 +3,18 @@
 In: a core module. Out: a ``CoreGuest``, which ``link`` takes like a component. Bindings
 generators leave the world that they made bindings for in custom sections
 (``component-type...``), each a component with one component type in it, and the strings'
-encoding and the generator's release with it.
+encoding and the generator's release with it. wit-bindgen up to 0.16, and with it spin-sdk for
+Rust up to 4, left a whole WIT package, with the encoding and the world's name before it.
 
-Refused by name: sections of other formats than the present one, which wit-bindgen has written
-since 0.13, and the releases of wit-bindgen that Spin cannot adapt.
+Refused by name: sections of formats before these, and the releases of wit-bindgen that Spin
+cannot adapt.
 
-Source: wit-component, ``metadata`` (format 4); WebAssembly tool conventions, "Producers
+Source: wit-component, ``metadata`` (formats 3 and 4); WebAssembly tool conventions, "Producers
 Section"; contract spin-host.md, GEN-8.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 
 import attrs
@@ -29,7 +30,7 @@ from edgezero_spin.wasm.component.definitions import (
 from edgezero_spin.wasm.component.errors import MalformedError, UnsupportedError, WasmError
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.reader import read_component
-from edgezero_spin.wasm.component.wit_package import exported_world
+from edgezero_spin.wasm.component.wit_package import exported_worlds, read_worlds
 from edgezero_spin.wasm.core_module import CUSTOM, CoreModuleContent, read_core_module
 
 __all__ = ["CoreGuest", "GuestKind", "World", "read_core_guest", "read_guest"]
@@ -37,6 +38,7 @@ __all__ = ["CoreGuest", "GuestKind", "World", "read_core_guest", "read_guest"]
 _WORLD_SECTION = "component-type"
 _ENCODING_SECTION = "wit-component-encoding"
 _FORMAT = 4
+_PACKAGE_FORMAT = 3
 _ENCODINGS = (Encoding.UTF8, Encoding.UTF16, Encoding.LATIN1_UTF16)
 _SPIN_1_HANDLERS = ("handle-http-request", "handle-redis-message")
 _REALLOC = ("cabi_realloc", "canonical_abi_realloc")
@@ -117,24 +119,39 @@ def read_core_guest(data: bytes) -> CoreGuest:
 
 
 def _world(section: bytes, at: int) -> World:
-    if not section.startswith(COMPONENT):
-        raise UnsupportedError(
-            f"component-type section of format {section[0] if section else 0}, which only "
-            "wit-bindgen before 0.13 wrote; build the module again with a later one",
-            at,
-        )
     try:
-        definitions = read_component(section).definitions
-        encoding = _encoding(section)
-        for outer in definitions:
-            if isinstance(outer, TypeDefinition) and isinstance(outer.form, ComponentType):
-                found = exported_world(outer.form)
-                if found is None:
-                    raise MalformedError("no world is exported", 0)
-                return World(found[1], encoding)
+        if section.startswith(COMPONENT):
+            definitions = read_component(section).definitions
+            encoding = _encoding(section)
+            return World(_only_world(definitions), encoding)
+        if section[:1] == bytes([_PACKAGE_FORMAT]):
+            return _named_world(section)
     except WasmError as error:
         raise MalformedError(f"damaged component-type section: {error.reason}", at) from error
-    raise MalformedError("a component-type section without a world", at)
+    raise UnsupportedError(
+        f"component-type section of format {section[0] if section else 0}, which only early "
+        "releases of wit-bindgen wrote; build the module again with a later one",
+        at,
+    )
+
+
+def _only_world(definitions: Iterable[Definition]) -> ComponentType:
+    for outer in definitions:
+        if isinstance(outer, TypeDefinition) and isinstance(outer.form, ComponentType):
+            for _, world in exported_worlds(outer.form):
+                return world
+    raise MalformedError("no world is exported", 0)
+
+
+def _named_world(section: bytes) -> World:
+    cursor = Cursor(section, 1)
+    encoding, wanted = cursor.byte(), cursor.name()
+    if encoding >= len(_ENCODINGS):
+        raise MalformedError(f"unknown encoding {encoding}", 1)
+    for name, world in read_worlds(section[cursor.at :]).items():
+        if name.partition("@")[0].rpartition("/")[2] == wanted:
+            return World(world, _ENCODINGS[encoding])
+    raise MalformedError(f"the package has no world `{wanted}`", cursor.at)
 
 
 def _encoding(section: bytes) -> Encoding:
@@ -171,7 +188,8 @@ def _processed_by(content: bytes) -> dict[str, str]:
 
 
 def _check_release(section: bytes, at: int) -> None:
-    for name, content in _customs(section):
+    package = section[section.find(COMPONENT) :]
+    for name, content in _customs(package):
         for tool, release in _processed_by(content).items() if name == "producers" else ():
             if tool.startswith("wit-bindgen") and not re.fullmatch(
                 r"0\.(?:[5-9]|[1-9]\d+)(?:\.[^.]*)?", release

@@ -195,11 +195,7 @@ class CoreExternType:
 
 @attrs.frozen(kw_only=True)
 class Definition:
-    """Something that a section or a type declares.
-
-    Attributes:
-        offset: The byte at which it begins.
-    """
+    """Something that a section or a type declares; ``offset`` is the byte at which it begins."""
 
     offset: int = attrs.field(eq=False)
 
@@ -243,10 +239,8 @@ class Instantiate(Definition):
 
 @attrs.frozen
 class InstanceExports(Definition):
-    """An instance made of definitions that are there.
-
-    Attributes:
-        exports: Name of each, what it is, and the interface that it implements if one is named.
+    """An instance made of definitions that are there: the name of each, what it is, and the
+    interface that it implements if one is named.
     """
 
     exports: tuple[tuple[str, SortIndex, str | None], ...]

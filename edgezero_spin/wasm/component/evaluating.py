@@ -57,6 +57,7 @@ from edgezero_spin.wasm.component.scope import (
     CoreItem,
     InstanceItem,
     ModuleItem,
+    Names,
     TypeClosure,
 )
 from edgezero_spin.wasm.component.types import (
@@ -96,7 +97,7 @@ class Evaluator(Ascription):
             if self.plan.is_real:
                 raise UnsupportedError("imported components cannot be provided", at)
             closure = TypeClosure(definition, item.scope or ComponentScope())
-            return self.declared(closure, arguments, None, (), at)[1]
+            return self.declared(closure, at, arguments=arguments, path=())[1]
         scope = ComponentScope(item.scope, instance=len(self.plan.instances))
         self.plan.instances.append(LinkedInstance(parent, self.plan.dependency))
         return self.evaluate(definition, scope, arguments, strict=parent is not None, at=at)
@@ -131,7 +132,7 @@ class Evaluator(Ascription):
 
     def _export(self, each: ExportDefinition, scope: ComponentScope, exports: Exports) -> None:
         at = each.offset
-        scope.exports.add(each.name, "export", at)
+        scope.exports.add(each.name, at)
         if each.reference is None:
             raise InvalidError("an export of a component names no definition", at)
         sort, index = each.reference
@@ -140,12 +141,9 @@ class Evaluator(Ascription):
             if each.type.sort != sort:
                 raise InvalidError(f"expected {each.type.sort.value}, found {sort.value}", at)
             item = self.ascribe(each.type, (sort, item), scope, (each.name,), at)
-        check_annotation(each.name, sort, each.implements, item, scope.export_labels, at)
-        self.check_visibility(scope, scope.named, sort, item, "export", at)
-        if isinstance(item, ResourceType):
-            scope.export_labels[each.name] = item
-            item.name = each.name if item.name == "resource" else item.name
-        scope.spaces[sort].append(item)
+        self.expose(each, scope, scope.exports, sort, item)
+        if isinstance(item, ResourceType) and item.name == "resource":
+            item.name = each.name
         exports[each.name] = sort, item
 
     # Definitions
@@ -240,13 +238,13 @@ class Evaluator(Ascription):
 
     @define.register
     def _(self, each: InstanceExports, scope: ComponentScope) -> None:
-        made = ComponentScope()
+        names = Names("export")
         exports: Exports = {}
         for name, (sort, index), implements in each.exports:
             item = scope.item(sort, index, each.offset)
-            made.exports.add(name, "export", each.offset)
+            names.add(name, each.offset)
             # No resource type has a label here, so that no name may be annotated.
-            check_annotation(name, sort, implements, item, made.export_labels, each.offset)
+            check_annotation(name, sort, implements, item, names.labels, each.offset)
             exports[name] = sort, item
         scope.spaces[Sort.INSTANCE].append(InstanceItem(exports))
 
@@ -323,7 +321,7 @@ class Evaluator(Ascription):
                 closure = TypeClosure(form, scope)
                 if id(form) not in self._validated:
                     with self.scratch():
-                        self.declared(closure, None, None, ("",), at)
+                        self.declared(closure, at)
                     self._validated.add(id(form))
                 return closure
             case ResourceForm():

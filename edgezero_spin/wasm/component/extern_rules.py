@@ -11,7 +11,7 @@ from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.definitions import Sort
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.names import parse_extern_name
-from edgezero_spin.wasm.component.scope import ComponentScope, InstanceItem, TypeClosure
+from edgezero_spin.wasm.component.scope import ComponentScope, InstanceItem, Names, TypeClosure
 from edgezero_spin.wasm.component.type_table import TypeTable
 
 __all__ = ["check_annotation", "check_visibility"]
@@ -69,28 +69,22 @@ def check_annotation(
 
 
 def check_visibility(
-    types: TypeTable,
-    scope: ComponentScope,
-    visible: set[Any],
-    sort: Sort,
-    item: Any,
-    what: str,
-    at: int,
+    types: TypeTable, scope: ComponentScope, names: Names, sort: Sort, item: Any, at: int
 ) -> None:
     """Check that types that need a name have one, and record those that this gives a name.
 
     Args:
-        visible: The types that may be used.
+        names: The names of the scope's imports or exports.
         sort: What is imported or exported.
         item: What is imported or exported.
-        what: ``import`` or ``export``.
     """
     new: set[Any] = set()
-    if not _is_visible(types, visible, new, sort, item):
-        raise InvalidError(f"{sort.value} not valid to be used as {what}: a type has no name", at)
-    scope.named |= new
-    if what == "import":
-        scope.imported |= new
+    if not _is_visible(types, names.visible, new, sort, item):
+        raise InvalidError(
+            f"{sort.value} not valid to be used as {names.what}: a type has no name", at
+        )
+    names.visible |= new
+    scope.exports.visible |= new
 
 
 def _is_visible(types: TypeTable, visible: set[Any], new: set[Any], sort: Sort, item: Any) -> bool:

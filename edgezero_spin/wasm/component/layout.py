@@ -107,9 +107,7 @@ def layout_of(type_: wit.ValueType, pointer: int = 4) -> Layout:
     raise TypeError(type_)
 
 
-def cases_of(
-    type_: wit.VariantType | wit.OptionType | wit.ResultType,
-) -> tuple[wit.ValueType | None, ...]:
+def cases_of(type_: wit.AnyVariant) -> tuple[wit.ValueType | None, ...]:
     """Return the payload types of the cases."""
     match type_:
         case wit.VariantType():
@@ -120,9 +118,7 @@ def cases_of(
             return (type_.ok, type_.error)
 
 
-def fields_of(
-    type_: wit.RecordType | wit.TupleType,
-) -> tuple[tuple[str, ...] | None, tuple[wit.ValueType, ...]]:
+def fields_of(type_: wit.AnyRecord) -> tuple[tuple[str, ...] | None, tuple[wit.ValueType, ...]]:
     """Return the names of a record's fields, ``None`` for a tuple, and their types."""
     if isinstance(type_, wit.TupleType):
         return None, type_.elements

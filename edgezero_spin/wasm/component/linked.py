@@ -23,6 +23,7 @@ and ``Explainer.md``.
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from typing import NamedTuple
 
 import attrs
 
@@ -79,14 +80,9 @@ class LinkedInstance:
     dependency: str | None = None
 
 
-# Looked up at each call of a core function.
-@attrs.frozen(cache_hash=True)
-class CoreExport:
-    """A definition that an instantiated core module exports.
-
-    Attributes:
-        instance: Index in ``LinkedComponent.core_instances``.
-    """
+# Looked up at each call of a core function, so that its hash has to be quick.
+class CoreExport(NamedTuple):
+    """What ``core_instances[instance]`` of a linked component exports by a name."""
 
     instance: int
     name: str
@@ -281,11 +277,7 @@ class HostResource:
 
 @attrs.frozen
 class ExportedInstance:
-    """An instance among the exports.
-
-    Attributes:
-        exports: What it exports, by name.
-    """
+    """An instance among the exports, by what it exports."""
 
     exports: Mapping[str, "ComponentExport"] = attrs.field(hash=False)
 

@@ -44,11 +44,7 @@ class MergedInterface:
         return b"\x42" + vector_bytes(self._declarators)
 
     def add(self, interface: ComponentType, outer: Callable[[int], int]) -> None:
-        """Add what one of them has.
-
-        Args:
-            outer: Where the types around it are in what is written.
-        """
+        """Add what one of them has; ``outer`` says where the types around it are."""
         own: list[int] = []
         for made in interface.declarators:
             if isinstance(made, TypeDefinition):

@@ -57,11 +57,7 @@ class InstanceItem:
 
 @attrs.frozen(eq=False)
 class ComponentItem:
-    """A component: by its definitions, or (imported) by its type alone.
-
-    Attributes:
-        definition: Its definitions, or its type.
-    """
+    """A component: by its definitions, or (imported) by its type alone."""
 
     definition: Component | ComponentType
     scope: "ComponentScope | None"
@@ -98,13 +94,22 @@ ScopeItem = (
 )
 
 
+@attrs.define(eq=False)
 class Names:
-    """Names of imports or exports of one scope, which must be strongly unique."""
+    """Names of imports or exports of one scope, which must be strongly unique.
 
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
+    Attributes:
+        what: ``import`` or ``export``.
+        labels: Resource types imported or exported so far, by label.
+        visible: Types that have a name by these; exports may also use those of imports.
+    """
 
-    def add(self, text: str, what: str, at: int) -> None:
+    what: str
+    labels: dict[str, ResourceType] = attrs.Factory(dict)
+    visible: set[Any] = attrs.Factory(set)
+    _seen: set[str] = attrs.Factory(set)
+
+    def add(self, text: str, at: int) -> None:
         """Add a name.
 
         Raises:
@@ -114,7 +119,7 @@ class Names:
             raise InvalidError(f"`{text}` is not in kebab case, not a valid extern name", at)
         canonical = canonical_name(text)
         if canonical in self._seen:
-            raise InvalidError(f"{what} name `{text}` conflicts with a previous name", at)
+            raise InvalidError(f"{self.what} name `{text}` conflicts with a previous name", at)
         self._seen.add(canonical)
 
 
@@ -128,8 +133,6 @@ class ComponentScope:
         instance: Index of the component instance, -1 in a type.
         spaces: Items of each sort, by index.
         imports, exports: Names taken.
-        imported, named: Types with a name that is visible outside, by an import and by either.
-        import_labels, export_labels: Resource types imported and exported, by label.
     """
 
     parent: "ComponentScope | None" = None
@@ -137,12 +140,8 @@ class ComponentScope:
     is_instance_type: bool = False
     instance: int = -1
     spaces: dict[Sort, list[Any]] = attrs.Factory(lambda: {sort: [] for sort in Sort})
-    imports: Names = attrs.Factory(Names)
-    exports: Names = attrs.Factory(Names)
-    imported: set[Any] = attrs.Factory(set)
-    named: set[Any] = attrs.Factory(set)
-    import_labels: dict[str, ResourceType] = attrs.Factory(dict)
-    export_labels: dict[str, ResourceType] = attrs.Factory(dict)
+    imports: Names = attrs.Factory(lambda: Names("import"))
+    exports: Names = attrs.Factory(lambda: Names("export"))
 
     def item(self, sort: Sort, index: int, at: int) -> Any:
         """Return an item by its index.

@@ -23,7 +23,7 @@ from edgezero_spin.wasm.component.types import (
     VariantType,
 )
 
-__all__ = ["SPIN_1_EXPORTS", "SPIN_1_IMPORTS"]
+__all__ = ["SPIN_1_EXPORTS", "SPIN_1_IMPORTS", "SPIN_1_RENAMED"]
 
 _BOOL, _U8, _U16, _U32, _U64 = (
     Primitive.BOOL,
@@ -175,119 +175,97 @@ _EMBEDDINGS = RecordType(
     )
 )
 
-Functions = Mapping[str, tuple[str, FunctionType]]
-"""By the name that a module imports: the name in the interface, and the type."""
-
-
-def _same(functions: Mapping[str, FunctionType]) -> Functions:
-    return {name: (name, type_) for name, type_ in functions.items()}
-
-
-SPIN_1_IMPORTS: Mapping[str, tuple[str, Functions]] = {
+SPIN_1_IMPORTS: Mapping[str, tuple[str, Mapping[str, FunctionType]]] = {
     "wasi-outbound-http": (
         "fermyon:spin/http",
-        {
-            "request": (
-                "send-request",
-                _function(("req", _REQUEST), ok=_RESPONSE, error=_HTTP_ERROR),
-            )
-        },
+        {"request": _function(("req", _REQUEST), ok=_RESPONSE, error=_HTTP_ERROR)},
     ),
     "spin-config": (
         "fermyon:spin/config",
-        _same({"get-config": _function(("key", _TEXT), ok=_TEXT, error=_CONFIG_ERROR)}),
+        {"get-config": _function(("key", _TEXT), ok=_TEXT, error=_CONFIG_ERROR)},
     ),
     "key-value": (
         "fermyon:spin/key-value",
-        _same(
-            {
-                "open": _function(("name", _TEXT), ok=_U32, error=_STORE_ERROR),
-                "get": _function(_STORE, _KEY, ok=_BYTES, error=_STORE_ERROR),
-                "set": _function(_STORE, _KEY, _VALUE, error=_STORE_ERROR),
-                "delete": _function(_STORE, _KEY, error=_STORE_ERROR),
-                "exists": _function(_STORE, _KEY, ok=_BOOL, error=_STORE_ERROR),
-                "get-keys": _function(_STORE, ok=_TEXTS, error=_STORE_ERROR),
-                "close": _function(_STORE),
-            }
-        ),
+        {
+            "open": _function(("name", _TEXT), ok=_U32, error=_STORE_ERROR),
+            "get": _function(_STORE, _KEY, ok=_BYTES, error=_STORE_ERROR),
+            "set": _function(_STORE, _KEY, _VALUE, error=_STORE_ERROR),
+            "delete": _function(_STORE, _KEY, error=_STORE_ERROR),
+            "exists": _function(_STORE, _KEY, ok=_BOOL, error=_STORE_ERROR),
+            "get-keys": _function(_STORE, ok=_TEXTS, error=_STORE_ERROR),
+            "close": _function(_STORE),
+        },
     ),
     "sqlite": (
         "fermyon:spin/sqlite",
-        _same(
-            {
-                "open": _function(("database", _TEXT), ok=_U32, error=_SQLITE_ERROR),
-                "execute": _function(
-                    ("conn", _U32),
-                    ("statement", _TEXT),
-                    ("parameters", ListType(_SQLITE_VALUE)),
-                    ok=_QUERY_RESULT,
-                    error=_SQLITE_ERROR,
-                ),
-                "close": _function(("conn", _U32)),
-            }
-        ),
+        {
+            "open": _function(("database", _TEXT), ok=_U32, error=_SQLITE_ERROR),
+            "execute": _function(
+                ("conn", _U32),
+                ("statement", _TEXT),
+                ("parameters", ListType(_SQLITE_VALUE)),
+                ok=_QUERY_RESULT,
+                error=_SQLITE_ERROR,
+            ),
+            "close": _function(("conn", _U32)),
+        },
     ),
     "outbound-redis": (
         "fermyon:spin/redis",
-        _same(
-            {
-                "publish": _function(
-                    _ADDRESS, ("channel", _TEXT), ("payload", _BYTES), error=_REDIS_ERROR
-                ),
-                "get": _function(_ADDRESS, _KEY, ok=_BYTES, error=_REDIS_ERROR),
-                "set": _function(_ADDRESS, _KEY, _VALUE, error=_REDIS_ERROR),
-                "incr": _function(_ADDRESS, _KEY, ok=_S64, error=_REDIS_ERROR),
-                "del": _function(_ADDRESS, ("keys", _TEXTS), ok=_S64, error=_REDIS_ERROR),
-                "sadd": _function(_ADDRESS, _KEY, _REDIS_VALUES, ok=_S64, error=_REDIS_ERROR),
-                "smembers": _function(_ADDRESS, _KEY, ok=_TEXTS, error=_REDIS_ERROR),
-                "srem": _function(_ADDRESS, _KEY, _REDIS_VALUES, ok=_S64, error=_REDIS_ERROR),
-                "execute": _function(
-                    _ADDRESS,
-                    ("command", _TEXT),
-                    ("arguments", ListType(_REDIS_PARAMETER)),
-                    ok=ListType(_REDIS_RESULT),
-                    error=_REDIS_ERROR,
-                ),
-            }
-        ),
+        {
+            "publish": _function(
+                _ADDRESS, ("channel", _TEXT), ("payload", _BYTES), error=_REDIS_ERROR
+            ),
+            "get": _function(_ADDRESS, _KEY, ok=_BYTES, error=_REDIS_ERROR),
+            "set": _function(_ADDRESS, _KEY, _VALUE, error=_REDIS_ERROR),
+            "incr": _function(_ADDRESS, _KEY, ok=_S64, error=_REDIS_ERROR),
+            "del": _function(_ADDRESS, ("keys", _TEXTS), ok=_S64, error=_REDIS_ERROR),
+            "sadd": _function(_ADDRESS, _KEY, _REDIS_VALUES, ok=_S64, error=_REDIS_ERROR),
+            "smembers": _function(_ADDRESS, _KEY, ok=_TEXTS, error=_REDIS_ERROR),
+            "srem": _function(_ADDRESS, _KEY, _REDIS_VALUES, ok=_S64, error=_REDIS_ERROR),
+            "execute": _function(
+                _ADDRESS,
+                ("command", _TEXT),
+                ("arguments", ListType(_REDIS_PARAMETER)),
+                ok=ListType(_REDIS_RESULT),
+                error=_REDIS_ERROR,
+            ),
+        },
     ),
     "outbound-pg": (
         "fermyon:spin/postgres",
-        _same(
-            {
-                "query": _function(*_STATEMENT, ok=_ROW_SET, error=_DATABASE_ERROR),
-                "execute": _function(*_STATEMENT, ok=_U64, error=_DATABASE_ERROR),
-            }
-        ),
+        {
+            "query": _function(*_STATEMENT, ok=_ROW_SET, error=_DATABASE_ERROR),
+            "execute": _function(*_STATEMENT, ok=_U64, error=_DATABASE_ERROR),
+        },
     ),
     "outbound-mysql": (
         "fermyon:spin/mysql",
-        _same(
-            {
-                "query": _function(*_STATEMENT, ok=_ROW_SET, error=_DATABASE_ERROR),
-                "execute": _function(*_STATEMENT, error=_DATABASE_ERROR),
-            }
-        ),
+        {
+            "query": _function(*_STATEMENT, ok=_ROW_SET, error=_DATABASE_ERROR),
+            "execute": _function(*_STATEMENT, error=_DATABASE_ERROR),
+        },
     ),
     "llm": (
         "fermyon:spin/llm",
-        _same(
-            {
-                "infer": _function(
-                    ("model", _TEXT),
-                    ("prompt", _TEXT),
-                    ("params", OptionType(_PARAMETERS)),
-                    ok=_INFERENCE,
-                    error=_MODEL_ERROR,
-                ),
-                "generate-embeddings": _function(
-                    ("model", _TEXT), ("text", _TEXTS), ok=_EMBEDDINGS, error=_MODEL_ERROR
-                ),
-            }
-        ),
+        {
+            "infer": _function(
+                ("model", _TEXT),
+                ("prompt", _TEXT),
+                ("params", OptionType(_PARAMETERS)),
+                ok=_INFERENCE,
+                error=_MODEL_ERROR,
+            ),
+            "generate-embeddings": _function(
+                ("model", _TEXT), ("text", _TEXTS), ok=_EMBEDDINGS, error=_MODEL_ERROR
+            ),
+        },
     ),
 }
-"""By the module that is imported: the interface in its place, and its functions."""
+"""By the module that is imported: the interface in its place, and the functions imported."""
+
+SPIN_1_RENAMED: Mapping[str, str] = {"request": "send-request"}
+"""By the name of an imported function: its name in the interface, where that is another."""
 
 SPIN_1_EXPORTS: Mapping[str, tuple[str, str, FunctionType]] = {
     "handle-http-request": (

@@ -13,6 +13,8 @@ from enum import Enum
 import attrs
 
 __all__ = [
+    "AnyRecord",
+    "AnyVariant",
     "BorrowType",
     "EnumType",
     "FlagsType",
@@ -53,33 +55,21 @@ class Primitive(Enum):
 
 @attrs.frozen(cache_hash=True)
 class RecordType:
-    """``record``.
-
-    Attributes:
-        fields: Name and type of each field, at least one.
-    """
+    """``record``: name and type of each field, at least one."""
 
     fields: tuple[tuple[str, "ValueType"], ...]
 
 
 @attrs.frozen(cache_hash=True)
 class VariantType:
-    """``variant``.
-
-    Attributes:
-        cases: Name and payload type of each case, ``None`` where it has no payload.
-    """
+    """``variant``: name and payload type of each case, ``None`` where it has no payload."""
 
     cases: tuple[tuple[str, "ValueType | None"], ...]
 
 
 @attrs.frozen(cache_hash=True)
 class ListType:
-    """``list``.
-
-    Attributes:
-        length: Number of elements of a list of fixed length, else ``None``.
-    """
+    """``list``, and ``list`` of a fixed length."""
 
     element: "ValueType"
     length: int | None = None
@@ -87,55 +77,35 @@ class ListType:
 
 @attrs.frozen(cache_hash=True)
 class TupleType:
-    """``tuple``.
-
-    Attributes:
-        elements: Type of each element, at least one.
-    """
+    """``tuple``: type of each element, at least one."""
 
     elements: tuple["ValueType", ...]
 
 
 @attrs.frozen(cache_hash=True)
 class FlagsType:
-    """``flags``.
-
-    Attributes:
-        labels: Name of each bit from the lowest, 1 to 32 of them.
-    """
+    """``flags``: name of each bit from the lowest, 1 to 32 of them."""
 
     labels: tuple[str, ...]
 
 
 @attrs.frozen(cache_hash=True)
 class EnumType:
-    """``enum``.
-
-    Attributes:
-        labels: Name of each case.
-    """
+    """``enum``: name of each case."""
 
     labels: tuple[str, ...]
 
 
 @attrs.frozen(cache_hash=True)
 class OptionType:
-    """``option``.
-
-    Attributes:
-        payload: Type of the value that may be there.
-    """
+    """``option``: type of the value that may be there."""
 
     payload: "ValueType"
 
 
 @attrs.frozen(cache_hash=True)
 class ResultType:
-    """``result``.
-
-    Attributes:
-        ok, error: Payload types, ``None`` where the case has none.
-    """
+    """``result``: payload types, ``None`` where the case has none."""
 
     ok: "ValueType | None"
     error: "ValueType | None"
@@ -143,11 +113,7 @@ class ResultType:
 
 @attrs.define(eq=False)
 class ResourceType:
-    """A resource type; two are the same only if they are the same object.
-
-    Attributes:
-        name: A name for messages, as far as one is known.
-    """
+    """A resource type, with a name for messages; two are the same only if they are one object."""
 
     name: str = "resource"
 
@@ -168,26 +134,20 @@ class BorrowType:
 
 @attrs.frozen(cache_hash=True)
 class StreamType:
-    """``stream``.
-
-    Attributes:
-        element: Type of the elements, ``None`` for a stream without values.
-    """
+    """``stream``: type of the elements, ``None`` for a stream without values."""
 
     element: "ValueType | None"
 
 
 @attrs.frozen(cache_hash=True)
 class FutureType:
-    """``future``.
-
-    Attributes:
-        payload: Type of the value, ``None`` for a future without one.
-    """
+    """``future``: type of the value, ``None`` for a future without one."""
 
     payload: "ValueType | None"
 
 
+AnyRecord = RecordType | TupleType
+AnyVariant = VariantType | OptionType | ResultType
 ValueType = (
     Primitive
     | RecordType
@@ -220,7 +180,12 @@ class FunctionType:
     is_async: bool = False
 
     @property
+    def parameter_types(self) -> tuple[ValueType, ...]:
+        """The types of the parameters."""
+        return tuple(type_ for _, type_ in self.parameters)
+
+    @property
     def types(self) -> tuple[ValueType, ...]:
         """The types of the parameters, then that of the result if there is one."""
-        parameters = tuple(type_ for _, type_ in self.parameters)
-        return parameters if self.result is None else (*parameters, self.result)
+        types = self.parameter_types
+        return types if self.result is None else (*types, self.result)

@@ -3,22 +3,27 @@
 In: bytes, as registries keep packages and ``wasm-tools component wit --wasm`` writes them. Out:
 the type of each world, by its full name. Packages as text are not read.
 
-Source: wit-component, ``encoding/wit`` (format 2); WebAssembly/component-model,
+Each world is in a component type of its own, or in one with the others, as wit-component
+before 0.18 wrote them.
+
+Source: wit-component, ``encoding/wit`` (formats 1 and 2); WebAssembly/component-model,
 ``design/mvp/WIT.md``, "Package format".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from edgezero_spin.wasm.component.definitions import (
+    AliasDefinition,
     ComponentType,
     ExportDefinition,
+    ExternType,
     Sort,
     TypeDefinition,
 )
 from edgezero_spin.wasm.component.errors import MalformedError
 from edgezero_spin.wasm.component.reader import read_component
 
-__all__ = ["exported_world", "read_worlds"]
+__all__ = ["exported_worlds", "read_worlds"]
 
 
 def read_worlds(data: bytes) -> Mapping[str, ComponentType]:
@@ -33,22 +38,26 @@ def read_worlds(data: bytes) -> Mapping[str, ComponentType]:
         is_type = isinstance(each, ExportDefinition) and (each.reference or (None,))[0] == Sort.TYPE
         if not is_type and not isinstance(each, TypeDefinition):
             raise MalformedError("it is a component, not a WIT package", each.offset)
-    found = (
-        exported_world(each.form)
+    return {
+        name: world
         for each in definitions
         if isinstance(each, TypeDefinition) and isinstance(each.form, ComponentType)
-    )
-    return dict(each for each in found if each is not None)
+        for name, world in exported_worlds(each.form)
+    }
 
 
-def exported_world(package: ComponentType) -> tuple[str, ComponentType] | None:
-    """Return the name and type of the world that a component type exports, ``None`` without one."""
-    types = [each.form for each in package.declarators if isinstance(each, TypeDefinition)]
+def exported_worlds(package: ComponentType) -> Iterator[tuple[str, ComponentType]]:
+    """Yield the name and type of each world that a component type exports."""
+    types: list[object] = []
     for each in package.declarators:
-        if isinstance(each, ExportDefinition) and each.type is not None:
-            index = each.type.index
-            if each.type.sort == Sort.COMPONENT and index is not None and index < len(types):
-                world = types[index]
+        match each:
+            case TypeDefinition():
+                types.append(each.form)
+            case AliasDefinition(sort=Sort.TYPE):
+                types.append(None)
+            case ExportDefinition(type=ExternType(sort=Sort.TYPE)):
+                types.append(None)
+            case ExportDefinition(type=ExternType(sort=Sort.COMPONENT, index=int(index))):
+                world = types[index] if index < len(types) else None
                 if isinstance(world, ComponentType) and not world.is_instance:
-                    return each.name, world
-    return None
+                    yield each.name, world

@@ -8,7 +8,8 @@ Source: https://semver.org/; WebAssembly/component-model, ``design/mvp/WIT.md``,
 the rules are those of Spin's target checks (the crate ``wac-types``, ``validate_target``).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -19,11 +20,9 @@ from edgezero_spin.wasm.component.definitions import (
     Component,
     ComponentType,
     ImportDefinition,
-    Sort,
 )
 from edgezero_spin.wasm.component.evaluating import Evaluator
 from edgezero_spin.wasm.component.linked import (
-    ComponentExport,
     ExportedInstance,
     HostResource,
     ImportedFunction,
@@ -108,7 +107,7 @@ def surface_of(component: Component | CoreGuest) -> ComponentSurface:
         imports=frozenset((*declared, *(path[0] for path in used))),
         used=used,
         exports=frozenset(linked.exports),
-        exported=_flat_exports(linked.exports),
+        exported=_flat(linked.exports),
     )
 
 
@@ -126,27 +125,21 @@ def match_world(surface: ComponentSurface, world: ComponentType) -> WorldMismatc
         imports=tuple(sorted(name for name, found in imports.items() if found is None)),
         exports=tuple(sorted(lacking)),
         types=(
-            *_mismatches("import", surface.used, _flat(offered), imports),
-            *_mismatches("export", _flat(wanted), surface.exported, exports),
+            *_mismatches("import", surface.used, _flat(offered, itemgetter(1)), imports),
+            *_mismatches("export", _flat(wanted, itemgetter(1)), surface.exported, exports),
         ),
     )
 
 
-def _flat(items: Mapping[str, tuple[Sort, Any]]) -> dict[Path, Any]:
+def _flat(
+    entries: Mapping[str, Any], item_of: Callable[[Any], Any] = lambda entry: entry
+) -> dict[Path, Any]:
+    """Return the items of entries, and those of the instances among them, by their paths."""
     found: dict[Path, Any] = {}
-    for name, (_, item) in items.items():
-        if isinstance(item, InstanceItem):
-            found |= {(name, inner): each for inner, (_, each) in item.exports.items()}
-        else:
-            found[name,] = item
-    return found
-
-
-def _flat_exports(exports: Mapping[str, ComponentExport]) -> dict[Path, Any]:
-    found: dict[Path, Any] = {}
-    for name, item in exports.items():
-        if isinstance(item, ExportedInstance):
-            found |= {(name, inner): each for inner, each in item.exports.items()}
+    for name, entry in entries.items():
+        item = item_of(entry)
+        if isinstance(item, InstanceItem | ExportedInstance):
+            found |= {(name, inner): item_of(each) for inner, each in item.exports.items()}
         else:
             found[name,] = item
     return found

@@ -52,11 +52,7 @@ START = "start"
 
 @attrs.define(eq=False)
 class ModuleLayout:
-    """Which entities the fused module has, in the order of their indices.
-
-    Attributes:
-        defined: What it defines, by kind.
-    """
+    """Which entities a fused module imports and defines, in the order of their indices."""
 
     imports: list[Entity]
     defined: dict[EntityKind, list[Entity]]

@@ -83,11 +83,7 @@ def limits_bytes(limits: CoreLimits | None) -> bytes:
 
 
 def _extern_type_bytes(type_: CoreExternType, type_index: int) -> bytes:
-    """Return the type of an import in binary form, its kind first.
-
-    Args:
-        type_index: Of a function or tag, the index of its type.
-    """
+    """Return the type of an import, its kind first; functions and tags have a type index."""
     match type_.kind:
         case "func":
             return b"\0" + number_bytes(type_index)

@@ -38,11 +38,7 @@ class EntityKind(Enum):
 
 @attrs.define(eq=False)
 class IndexReference:
-    """Bytes of an instruction that depend on an index.
-
-    Attributes:
-        entity: What is mentioned.
-    """
+    """Bytes of an instruction that depend on the index of an entity."""
 
     entity: "Entity"
     code: bytes = b""

@@ -150,8 +150,7 @@ def fuse_with_names(
             fused.append(CoreInstance(instance, emitted.module, imports, start))
     renaming = Renaming(names.__getitem__)
     core_instances = [
-        each if number in code_modules else renaming.core_instance(each)
-        for number, each in enumerate(fused)
+        each if number in code_modules else renaming.of(each) for number, each in enumerate(fused)
     ]
     return Fused(renaming.component(linked, core_instances), names)
 

@@ -64,8 +64,7 @@ _SHIM_INSTANCE, _GIVEN_INSTANCE, _FUSED_INSTANCE, _TABLE_INSTANCE = range(4)
 def packed_component(data: bytes, *, frees_bytes: bool = False) -> bytes:
     """Return a component with its core modules fused.
 
-    Args:
-        frees_bytes: Have it free what its runtime copies for a call, see ``freed_bytes.py``.
+    With ``frees_bytes`` it frees what its runtime copies for a call, see ``freed_bytes.py``.
     """
     try:
         component = read_component(data)
@@ -140,7 +139,7 @@ class _Packing:
         for each in component.definitions:
             if isinstance(each, CanonicalDefinition) and each.name != "lift":
                 try:
-                    yield self._names.source(next(functions).source), each  # type: ignore[misc]
+                    yield self._names.of(next(functions).source), each
                 except KeyError:
                     # An option that the fused module lacks: nothing calls this function.
                     continue

@@ -12,8 +12,8 @@ import edgezero_spin
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.errors import LinkError
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.variables import VariableResolver
-from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
+from edgezero_spin.host.factors.wasi.filesystem.descriptors import DirectoryMount
 from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
@@ -72,6 +72,61 @@ HANDLER = """(module
     (call $send (local.get $stream) (i32.const 2048) (local.get $size) (i32.const 512))
     (call $drop-stream (local.get $stream))
     (call $finish (local.get $body) (i32.const 0) (i32.const 0) (i32.const 512))))"""
+
+# As Rust compiles a handler of WASI 0.3 for wasm32-wasip1: it waits, and answers when it is woken.
+HANDLER_03 = """(module
+  (import "wasi:clocks/monotonic-clock@0.3.0" "[async-lower]wait-for"
+    (func $wait-for (param i64) (result i32)))
+  (import "wasi:http/types@0.3.0" "[constructor]fields" (func $fields (result i32)))
+  (import "wasi:http/types@0.3.0" "[future-new-1][static]response.new"
+    (func $trailers (result i64)))
+  (import "wasi:http/types@0.3.0" "[async-lower][future-write-1][static]response.new"
+    (func $write (param i32 i32) (result i32)))
+  (import "wasi:http/types@0.3.0" "[static]response.new"
+    (func $response (param i32 i32 i32 i32 i32)))
+  (import "wasi:http/types@0.3.0" "[method]response.set-status-code"
+    (func $status (param i32 i32) (result i32)))
+  (import "wasi:http/types@0.3.0" "[resource-drop]request" (func $drop (param i32)))
+  (import "[export]wasi:http/handler@0.3.0" "[task-return]handle"
+    (func $return (param i32 i32 i32 i64 i32 i32 i32 i32)))
+  (import "$root" "[waitable-set-new]" (func $set (result i32)))
+  (import "$root" "[waitable-join]" (func $join (param i32 i32)))
+  (import "$root" "[subtask-drop]" (func $subtask-drop (param i32)))
+  (import "$root" "[context-set-0]" (func $keep (param i32)))
+  (import "$root" "[context-get-0]" (func $kept (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get"
+    (func $sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 2048) "woken\\n")
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536))
+  (func (export "[async-lift]wasi:http/handler@0.3.0#handle") (param $request i32) (result i32)
+    (local $set i32)
+    (call $drop (local.get $request))
+    (drop (call $sizes (i32.const 8) (i32.const 12)))
+    (call $keep (i32.add (i32.const 200) (i32.load (i32.const 8))))
+    (local.set $set (call $set))
+    (call $join
+      (i32.shr_u (call $wait-for (i64.const 1000000)) (i32.const 4)) (local.get $set))
+    (i32.or (i32.const 2) (i32.shl (local.get $set) (i32.const 4))))
+  (func (export "[callback][async-lift]wasi:http/handler@0.3.0#handle")
+    (param $event i32) (param $subtask i32) (param $state i32) (result i32)
+    (local $trailers i64)
+    (drop (call $random_get (i32.const 32) (i32.const 8)))
+    (i32.store (i32.const 32) (i32.const 2048)) (i32.store (i32.const 36) (i32.const 6))
+    (drop (call $fd_write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 40)))
+    (call $subtask-drop (local.get $subtask))
+    (local.set $trailers (call $trailers))
+    (call $response (call $fields) (i32.const 0) (i32.const 0)
+      (i32.wrap_i64 (local.get $trailers)) (i32.const 16))
+    (drop (call $write
+      (i32.wrap_i64 (i64.shr_u (local.get $trailers) (i64.const 32))) (i32.const 1024)))
+    (drop (call $status (i32.load (i32.const 16)) (call $kept)))
+    (call $return (i32.const 0) (i32.load (i32.const 16))
+      (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+    (i32.const 0)))"""
 
 ENVIRONMENT = """(drop (call $environ_get (i32.const 600) (i32.const 2048)))
   (local.set $size (i32.const 11))"""
@@ -138,6 +193,15 @@ def run(shared_engine: Engine) -> Run:
     return make
 
 
+# GEN-8
+def test_a_handler_of_wasi_03_is_adapted(run: Run, tmp_path: Path) -> None:
+    """It waits, is called back, and has WASI 0.1 beside; requests may share its instance."""
+    module = tmp_path / "handler.wasm"
+    module.write_bytes(embedded(HANDLER_03, WIT, "http-service", tmp_path))
+    with run(module, environment={"A": "1", "B": "2"}) as host:
+        assert [ask(host) for _ in range(3)] == [(202, b"")] * 3
+
+
 # GEN-8, ENV-1 to ENV-5
 def test_a_handler_has_the_environment_of_a_component(run: Run, tmp_path: Path) -> None:
     """Its variables, no arguments, and its mounts."""
@@ -160,6 +224,22 @@ def test_what_a_handler_prints_is_logged(run: Run, descriptor: int, tmp_path: Pa
     with run(handler(PRINT.replace("FD", str(descriptor)), tmp_path), logs) as host:
         assert ask(host) == (200, b"")
     assert b"to stdout" in logs.content
+
+
+def test_a_test_sees_what_a_handler_prints(tmp_path: Path) -> None:
+    """On the answer that it printed for, though the engine writes on a thread of its own."""
+    code = PRINT.replace("FD", "2") + RANDOM
+    with ComponentClient(handler(code, tmp_path), seed=7) as client:
+        assert [client.get("/").stderr for _ in range(2)] == ["to stdout\n"] * 2
+
+
+def test_a_test_of_a_handler_of_wasi_03_has_its_own(tmp_path: Path) -> None:
+    """Variables before its first request, random bytes and output after a pause."""
+    module = tmp_path / "handler.wasm"
+    module.write_bytes(embedded(HANDLER_03, WIT, "http-service", tmp_path))
+    with ComponentClient(module, env={"A": "1"}) as client:
+        for answer in (client.get("/") for _ in range(2)):
+            assert (answer.status, answer.stdout) == (201, "woken\n")
 
 
 def test_a_handler_that_exits_is_no_answer(run: Run, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import pytest
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import ProviderError, StaticProvider, VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.errors import ProviderError
+from edgezero_spin.host.factors.variables.providers import StaticProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from edgezero_spin.stores.backend import BackendError
 from edgezero_spin.stores.memory import MemoryKeyValue

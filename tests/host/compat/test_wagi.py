@@ -16,7 +16,7 @@ from edgezero_spin.host.compat.wagi import WagiSettings
 from edgezero_spin.host.errors import ComponentError, HandlerError, LinkError
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
+from edgezero_spin.host.factors.wasi.filesystem.descriptors import DirectoryMount
 from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.compiled_cache import CompiledCache

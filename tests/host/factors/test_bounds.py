@@ -10,9 +10,10 @@ from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.factors import bounds
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
-from edgezero_spin.host.factors.wasi.http import OutgoingRequest, OutgoingResponse
+from edgezero_spin.host.factors.wasi.filesystem.descriptors import DirectoryMount
 from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.inbound import OutgoingResponse
+from edgezero_spin.host.factors.wasi.http.outbound import OutgoingRequest
 from tests.host.support import call, instance_state
 
 HTTP = "wasi:http/types "

@@ -17,8 +17,8 @@ from edgezero_spin.host.factors.outbound_http import client as http_client
 from edgezero_spin.host.factors.outbound_http.client import HttpClient
 from edgezero_spin.host.factors.outbound_http.interface import Destination, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
-from edgezero_spin.host.factors.wasi.http import FutureIncomingResponse, OutgoingRequest
 from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.outbound import FutureIncomingResponse, OutgoingRequest
 from edgezero_spin.host.http.service_chaining import OutboundSender
 from edgezero_spin.host.http.trigger import HttpEntry
 from edgezero_spin.host.runtime.engine import Engine

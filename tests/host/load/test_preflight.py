@@ -55,7 +55,7 @@ def test_nothing_is_said_of_an_application_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"wasm": "(module)"}, "core wasm module, not a component"),
+        ({"wasm": "(module)"}, "core wasm module, not a component, and cannot be adapted"),
         ({"wasm": component("wasi:http/handler@0.3.0-rc-2026-01-06")}, "'c': "),
         ({"wasm": "(component)"}, "Expected component to export one of"),
         ({"manifest": MANIFEST + 'files = ["gone.txt"]\n'}, '"gone.txt" does not exist'),

@@ -12,8 +12,8 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value.backends.redis import RedisKeyValue
 from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.factors.sqlite.factor import StatementError, UnknownDatabaseError
-from edgezero_spin.host.factors.wasi.http import OutgoingRequest
 from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.outbound import OutgoingRequest
 from edgezero_spin.manifest import InvalidManifestError
 from tests.host.factors.outbound_http.asking import settled
 from tests.host.redis_server import free_port

@@ -136,6 +136,14 @@ def test_bytes_that_are_not_what_the_manifest_says(tmp_path: Path, registry: Reg
     assert list((tmp_path / "cache" / "wasm").iterdir()) == []
 
 
+@pytest.mark.parametrize("tags", [b"null", b"7", b'"1.2.3"', b'{"1.2.3": 1}', b"[7, null]"])
+def test_tags_that_are_no_list_of_texts(tmp_path: Path, registry: Registry, tags: bytes) -> None:
+    """They are no versions."""
+    registry.files["/v2/acme/hello/tags/list"] = b'{"tags": %b}' % tags
+    with pytest.raises(FetchError, match=r"No matching version found for acme:hello .*none"):
+        fetched(tmp_path, registry, "1", exact=False)
+
+
 @pytest.mark.parametrize("manifest", [{}, {"layers": []}])
 def test_a_manifest_without_a_package(tmp_path: Path, registry: Registry, manifest: object) -> None:
     """An image of something else is refused."""
@@ -204,6 +212,17 @@ def test_a_registry_says_where_its_packages_are(
     registry.metadata = metadata
     assert fetched(tmp_path, registry) == WASM
     assert "/v2/wasm/acme/hello/manifests/1.2.3" in registry.asked
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b'{"preferredProtocol": "warg"}' + b" " * 5_000_000, b"[]", b"no"]
+)
+def test_a_registry_that_says_nonsense_of_itself(
+    tmp_path: Path, registry: Registry, content: bytes
+) -> None:
+    """It is read no further than a manifest, and taken for an OCI registry."""
+    registry.files["/.well-known/wasm-pkg/registry.json"] = content
+    assert fetched(tmp_path, registry) == WASM
 
 
 def test_packages_may_be_in_another_registry(tmp_path: Path, registry: Registry) -> None:

@@ -16,6 +16,7 @@ from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import Err, Ok, Some
+from tests.host.runtime.components import instance_of as made_of
 from tests.host.runtime.wat import State, echo_text, instance_of, linked_to
 
 RECORD = '(record (field "status-code" u16) (field "name" string))'
@@ -56,6 +57,8 @@ SHAPES = {
     "list<string>": Shape("(list string)", "i32 i32"),
     "list<list<u8>>": Shape("(list (list u8))", "i32 i32"),
     "headers": Shape("(list (tuple string (list u8)))", "i32 i32"),
+    "texts": Shape("(list (tuple string string))", "i32 i32"),
+    "list<f32>": Shape("(list f32)", "i32 i32"),
     "pair": Shape("(tuple u32 string)", "i32 i32 i32"),
     "triple": Shape("(tuple u8 s64 f32)", "i32 i64 f32"),
     "one": Shape("(tuple u8)", "i32"),
@@ -215,6 +218,9 @@ def test_accepted_as_well(echoes: Echoes, name: str, value: Any, arrives: Any) -
         ("s64", 2**200, "argument 0", "s64"),
         ("u32", 1.0, "argument 0", "u32"),
         ("f64", "1", "argument 0", "f64"),
+        ("f64", 10**400, "argument 0", "f64"),
+        ("f32", 10**400, "argument 0", "f32"),
+        ("list<f64>", [0.5, 10**400], "argument 0[1]", "f64"),
         ("char", "ab", "argument 0", "char"),
         ("char", SURROGATE, "argument 0", "char"),
         ("string", b"bytes", "argument 0", "string"),
@@ -330,6 +336,65 @@ def test_f32_is_rounded(echoes: Echoes) -> None:
     instance = echoes("f32")
     assert instance.call(None, "echo", 0.1) == nearest
     assert instance.state.seen.pop() == nearest
+
+
+@pytest.mark.parametrize(("value", "arrives"), [(1e300, math.inf), (-1e300, -math.inf)])
+def test_f32_too_large_is_infinite(echoes: Echoes, value: float, arrives: float) -> None:
+    """As in memory, where a list of them lies."""
+    assert echoes("f32").call(None, "echo", value) == arrives
+    assert echoes("triple").call(None, "echo", (1, 1, value)) == (1, 1, arrives)
+    assert echoes("list<f32>").call(None, "echo", [value]) == [arrives]
+
+
+@pytest.mark.parametrize("encoding", ["utf8", "utf16", "latin1+utf16"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("string", "\u0133 and more"),
+        ("list<string>", ["", "latin-1: \xe4", "\u0133"]),
+        ("headers", [("\u0133", b"a"), ("\xe4", b"")]),
+        ("texts", [("\u0133", "\U0001f600"), ("\xe4", "")]),
+    ],
+)
+def test_text_in_every_encoding(
+    engine: Engine, tmp_path: Path, encoding: str, name: str, value: Any
+) -> None:
+    """Whichever encoding a guest has, text comes and goes as it is."""
+    shape = SHAPES[name]
+    text = echo_text(shape.type_, shape.flat)
+    option = "(realloc $realloc)"
+    assert text.count(option) > 1
+    text = text.replace(option, f"{option} string-encoding={encoding}")
+    linked = linked_to(engine, tmp_path, text, {"echo": _note_and_return})
+    with instance_of(linked) as instance:
+        assert instance.call(None, "echo", value) == value
+        assert instance.state.seen == [value]
+
+
+def test_texts_count_in_each_call_by_themselves(engine: Engine) -> None:
+    """Those that are in memory have a bound in one call, and none in all calls together."""
+    text = f"""(component
+      (import "host" (func $host (param "texts" (tuple {"string " * 9}))))
+      (core module $M (memory (export "mem") 300))
+      (core instance $m (instantiate $M))
+      (core func $host (canon lower (func $host) (memory (core memory $m "mem"))))
+      (core module $C
+        (import "" "mem" (memory 1))
+        (import "" "host" (func $host (param i32)))
+        (func (export "run") (local $left i32)
+          (i32.store (i32.const 4) (i32.const 0x1000000))
+          (local.set $left (i32.const 9))
+          (loop $again
+            (call $host (i32.const 0))
+            (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))))
+      (core instance $c (instantiate $C (with "" (instance
+        (export "mem" (memory $m "mem")) (export "host" (func $host))))))
+      (func (export "run") (canon lift (core func $c "run"))))"""
+    sizes = []
+    host = {"host": lambda state, texts: sizes.append(len(texts[0]))}
+    with made_of(engine, text, host) as instance:
+        instance.call(None, "run")
+    assert sizes == [16 << 20] * 9
 
 
 def test_threads_do_not_mix(engine: Engine, tmp_path: Path) -> None:

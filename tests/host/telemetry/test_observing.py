@@ -3,15 +3,19 @@
 import asyncio
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.observers import ConnectionUse
+from edgezero_spin.host.observers import ConnectionUse, ObservedRequest
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.telemetry.exporting import Telemetry, start_telemetry
+from edgezero_spin.host.telemetry.observing import TelemetryObserver
 from edgezero_spin.host.telemetry.settings import TelemetrySettings, telemetry_settings
 from tests.host.support import Capture, script_plan
 from tests.host.telemetry.collector import Collector, collecting
@@ -240,3 +244,31 @@ def test_a_collector_that_is_gone(shared_engine: Engine, monkeypatch: pytest.Mon
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
     with telemetry() as started:
         assert ask(shared_engine, started, "/h", "/w") == [200, 200]
+
+
+def test_requests_are_counted_exactly() -> None:
+    """From any thread, for each component, and however often the counts are read (TEL-40)."""
+    reader = InMemoryMetricReader()
+    observer = TelemetryObserver(None, MeterProvider([reader]).get_meter("test"), None)
+
+    def counts() -> dict[object, int | float]:
+        data = reader.get_metrics_data()
+        assert data is not None
+        points = data.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
+        return {
+            (point.attributes or {})["component_id"]: point.value
+            for point in points
+            if isinstance(point, NumberDataPoint)
+        }
+
+    def begin(component_id: str | None) -> None:
+        request = ObservedRequest("GET", "/", None, "http", (), None, "app", component_id, None)
+        for _ in range(500):
+            observer.request_began(request)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(begin, ["shop", "cart", "shop", None, "shop"]))
+    expected = {"shop": 1500, "cart": 500}
+    assert (counts(), counts()) == (expected, expected)
+    begin("cart")
+    assert counts() == expected | {"cart": 1000}

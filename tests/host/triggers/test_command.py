@@ -120,7 +120,11 @@ def test_a_status_is_told(shared_engine: Engine, tmp_path: Path) -> None:
     [
         ("(component)", MANIFEST, "component is not a command component: it exports no wasi:cli"),
         (program("0.3.1-rc-1", "(i32.const 0)"), MANIFEST, "not a command component"),
-        ("(component)", MANIFEST.replace("[component", "x = 1\n[component"), "unknown key 'x'"),
+        (
+            "(component)",
+            MANIFEST.replace("[component", "x = 1\n[component"),
+            "unknown key 'x' (known: component)",
+        ),
     ],
 )
 def test_what_cannot_be_run(

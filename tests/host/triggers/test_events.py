@@ -290,7 +290,10 @@ def test_a_component_with_both_redis_interfaces_is_refused(
         ),
         (REDIS_TRIGGERS.replace("channel =", "chanel ="), "unknown key 'chanel'"),
         (REDIS_TRIGGERS.replace('"orders"', "7"), "channel: expected a string"),
-        (REDIS_TRIGGERS.replace("address =", "adress ="), "application.trigger.redis: unknown key"),
+        (
+            REDIS_TRIGGERS.replace("address =", "adress ="),
+            "application.trigger.redis: unknown key 'adress' (known: address)",
+        ),
         (
             REDIS_TRIGGERS.replace("redis://", "http://"),
             "application.trigger.redis.address: a Redis address starts with redis://",

@@ -11,6 +11,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edgezero_spin.events import MqttMessage
 from edgezero_spin.host import Host, HostSettings, ReconnectPolicy
 from edgezero_spin.host.factors.mqtt.address import parse_mqtt_address
 from edgezero_spin.host.runtime.engine import Engine
@@ -160,6 +161,36 @@ def test_a_broker_that_comes_back_is_subscribed_to_again(
         hosted(path, shared_engine, settings=settings(PATIENT)) as (host, printed),
     ):
         asyncio.run(run(host, printed, log))
+
+
+def test_a_topic_that_is_not_utf_8_is_skipped() -> None:
+    """With a line in the log; the next message comes."""
+
+    async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connack, suback = b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x01"
+        for answer in (connack, suback):
+            # A packet of less than 128 bytes: its kind, its length, the rest.
+            await reader.readexactly((await reader.readexactly(2))[1])
+            writer.write(answer)
+        writer.write(b"\x32\x06\x00\x01\xff\x00\x07x" + b"\x32\x06\x00\x01a\x00\x08y")
+        await reader.readexactly(8)
+        writer.close()
+
+    async def run() -> MqttMessage:
+        server = await asyncio.start_server(broker, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        address = parse_mqtt_address(f"mqtt://127.0.0.1:{port}", client_id="")
+        async with server, MqttSubscription(address, MqttLogin("", "", 30), "#", 1) as subscription:
+            messages = subscription.messages()
+            message = await anext(messages)
+            # Both are acknowledged, or the broker would wait for ever.
+            with pytest.raises(ServerGoneError):
+                await anext(messages)
+            return message
+
+    with HostLog() as log:
+        assert asyncio.run(run()) == MqttMessage("a", b"y", 1)
+        assert log.wait_for(b"a message was skipped: its topic is not UTF-8")
 
 
 def test_a_lost_broker_leaves_its_descriptor_to_other_sockets() -> None:

@@ -343,6 +343,14 @@ SUBSCRIBED = b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"
         ),
         ((b"*x\r\n",), TriggerFailedError, "does not speak the Redis protocol"),
         ((b"*99999999\r\n",), TriggerFailedError, "does not speak the Redis protocol"),
+        *(
+            (
+                (SUBSCRIBED, b"*3\r\n$7\r\nmessage\r\n" + parts),
+                TriggerFailedError,
+                "does not speak the Redis protocol",
+            )
+            for parts in (b"*0\r\n$1\r\nx\r\n", b"$-1\r\n$1\r\nx\r\n", b"$1\r\na\r\n*0\r\n")
+        ),
         ((b"-LOADING Redis is loading\r\n",), ServerGoneError, "LOADING"),
         ((b"-NOPERM no permission\r\n",), TriggerFailedError, "failed to subscribe to"),
         # It says nothing for twice as long as the client looks.

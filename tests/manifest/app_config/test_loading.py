@@ -2,11 +2,11 @@
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
-from edgezero_spin.manifest import InvalidManifestError, load_app_manifest
 from edgezero_spin.manifest.app_config import (
     AppConfigError,
     AppConfigRuleError,
@@ -15,10 +15,9 @@ from edgezero_spin.manifest.app_config import (
     AppConfigUnreadableError,
     AppConfigValueError,
     EnvironmentOverlayError,
-    app_config_path,
     flatten,
     load_app_config,
-    load_raw_app_config,
+    read_app_config,
 )
 from edgezero_spin.manifest.errors import Problem
 from edgezero_spin.stores import config_model
@@ -59,6 +58,13 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
+def tree_of_file(path: Path, environ: dict[str, str] | None = None) -> dict[str, Any]:
+    """The tree of a file in which nothing may be wrong."""
+    loaded = read_app_config(path, "app-demo", environ)
+    assert loaded.errors == ()
+    return loaded.tree
+
+
 def error_of(
     folder: Path,
     text: str,
@@ -86,32 +92,20 @@ def test_the_root_table_is_the_model(tmp_path: Path) -> None:
 def test_a_raw_tree_is_the_file_with_overrides(tmp_path: Path) -> None:
     """Raw loading knows no model and stops after the overlay."""  # APC-3
     path = write(tmp_path, 'greeting = "hi"\nextra = 1')
-    found = load_raw_app_config(path, "app-demo", {"APP_DEMO__EXTRA": "2"})
+    found = tree_of_file(path, {"APP_DEMO__EXTRA": "2"})
     assert found == {"greeting": "hi", "extra": 2}
 
 
 def test_without_the_overlay_the_file_counts(tmp_path: Path) -> None:
     """Neither variables nor the rules for their names apply."""  # OVL-1, TV-114
     path = write(tmp_path, "greeting = 'hi'\nfoo__bar = 1\nFOO__BAR = 2")
-    assert load_raw_app_config(path, "app-demo")["greeting"] == "hi"
-
-
-def test_default_path_is_the_verbatim_name_beside_the_manifest(tmp_path: Path) -> None:
-    """``--app-config`` is taken as it is; without a name there is no default."""  # APC-2
-    manifest = tmp_path / "edgezero.toml"
-    manifest.write_text('[app]\nname = "My App"')
-    loaded = load_app_manifest(manifest)
-    assert app_config_path(loaded) == tmp_path / "My App.toml"
-    assert app_config_path(loaded, "other.toml") == Path("other.toml")
-    manifest.write_text("")
-    with pytest.raises(InvalidManifestError, match=r"\[app\].name"):
-        app_config_path(load_app_manifest(manifest))
+    assert tree_of_file(path)["greeting"] == "hi"
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     """The first step is reading."""  # APC-5, TV-116
     with pytest.raises(AppConfigUnreadableError, match="failed to read") as caught:
-        load_raw_app_config(tmp_path / "none.toml", "app-demo")
+        tree_of_file(tmp_path / "none.toml")
     assert str(tmp_path / "none.toml") in str(caught.value)
 
 
@@ -145,7 +139,7 @@ def test_a_file_that_nests_too_deeply(tmp_path: Path, text: str) -> None:
 def test_the_deepest_file_becomes_entries(tmp_path: Path) -> None:
     """What is accepted can be flattened and overridden."""
     path = write(tmp_path, "x = " + "[" * 127 + "]" * 127 + "\n" + ".".join(["a"] * 128) + " = 1")
-    tree = load_raw_app_config(path, "app-demo", {})
+    tree = tree_of_file(path, {})
     problems: list[Problem] = []
     assert len(flatten(tree, problems)) == 2
     assert problems == []
@@ -177,7 +171,7 @@ def test_a_number_that_is_none(tmp_path: Path, environ: dict[str, str] | None) -
 def test_an_override_mends_a_bad_value(tmp_path: Path) -> None:
     """What counts is the value after the overlay."""  # OVL-9
     path = write(tmp_path, "ratio = nan")
-    assert load_raw_app_config(path, "app-demo", {"APP_DEMO__RATIO": "1.5"}) == {"ratio": 1.5}
+    assert tree_of_file(path, {"APP_DEMO__RATIO": "1.5"}) == {"ratio": 1.5}
 
 
 def test_a_file_of_another_shape(tmp_path: Path) -> None:

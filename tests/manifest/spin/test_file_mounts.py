@@ -83,6 +83,11 @@ def test_mounts(app: Path, mount: FileMount, expected: dict[str, str]) -> None:
         ("static/*.css", ["static/.hidden", "static/deep/c.js"]),
         ("*.css", ["static/.hidden", "static/deep/c.js"]),
         ("static/deep/[!b].*", ["static/.hidden", "static/a.css", "static/deep/b.css"]),
+        # A range that ends before it begins has no letters; all of these stand for themselves.
+        ("static/deep/[z-ac].*", ["static/.hidden", "static/a.css", "static/deep/b.css"]),
+        ("static/deep/[z-a].*", [name for name in sorted(TREE) if name.startswith("static/")]),
+        ("static/deep/[!]c].*", ["static/.hidden", "static/a.css", "static/deep/c.js"]),
+        ("static/deep/[^\\&&b].*", ["static/.hidden", "static/a.css", "static/deep/c.js"]),
     ],
 )
 def test_excluded_files_are_left_out(app: Path, pattern: str, left: list[str]) -> None:
@@ -139,6 +144,10 @@ def test_excludes_do_not_apply_to_single_files(app: Path) -> None:
         (FilePlacement("top.txt", "../../x"), "outside the guest's files"),
         (FilePlacement("../shared", "../x"), "outside the guest's files"),
         (FilePlacement("/etc", "/"), "outside the application directory"),
+        # Before the whole disk is read.
+        (FilePlacement("/", "/"), "outside the application directory"),
+        ("/", "outside the application directory"),
+        ("/**/*", "outside the application directory"),
         (FilePlacement("/etc/hostname", "x"), "outside the application directory"),
     ],
 )

@@ -92,7 +92,7 @@ def test_lookups() -> None:
             {"components": [component(host_requirements={"magic": "required"})]},
             "components[0].host_requirements: This version of Spin does not support",
         ),
-        ({"components": [{"id": "a"}]}, "components[0].source: this says nowhere"),
+        ({"components": [{"id": "a"}]}, "components[0].source: the content has no source"),
         (
             {"components": [component(source={"inline": "aGk="})]},
             "components[0].source.inline: this is not base64: padding is not allowed",
@@ -100,6 +100,14 @@ def test_lookups() -> None:
         ({"components": [component(source={"inline": "a!"})]}, "source.inline: this is not base64"),
         ({"triggers": [{}]}, "triggers[0].id: missing field `id`"),
         ({"variables": {"v": {"secret": 1}}}, "variables.v.secret: invalid type"),
+        *(
+            ({"components": [component(metadata={name: value})]}, f"metadata.{name}{expected}")
+            for name in ("allowed_outbound_hosts", "key_value_stores", "databases", "ai_models")
+            for value, expected in (
+                ([1], "[0]: invalid type: expected a string, got an integer"),
+                ("x", ": invalid type: expected a list, got a string"),
+            )
+        ),
     ],
 )
 def test_locks_that_cannot_be_run(changes: dict[str, Any], expected: str) -> None:

@@ -1,6 +1,7 @@
 """Core modules become the components that their sections and exports say they are."""
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,12 +16,22 @@ from edgezero_spin.host.runtime.resources import ResourceTable
 from edgezero_spin.wasm.binary import COMPONENT, section_bytes, text_bytes
 from edgezero_spin.wasm.component.core_guest import GuestKind, read_core_guest, read_guest
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError, WasmError
-from edgezero_spin.wasm.component.linked import LocalResource
+from edgezero_spin.wasm.component.linked import (
+    Builtin,
+    Encoding,
+    ExportedInstance,
+    ImportedFunction,
+    LiftedFunction,
+    LinkedComponent,
+    LocalResource,
+    LoweredFunction,
+    ResourceFunction,
+)
 from edgezero_spin.wasm.component.linking import ProvidedComponent
 from edgezero_spin.wasm.component.linking import link as link_component
 from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.fuse.fusing import fuse
-from tests.wasm.component.core_guests import core, embedded, producers
+from tests.wasm.component.core_guests import TOOL, core, embedded, producers
 
 WIT = """
 package test:guest@0.1.0;
@@ -134,6 +145,29 @@ def test_a_module_of_wit_bindgen_is_called_like_a_component(engine: Engine, tmp_
         assert instance.call("test:guest/api@0.1.0", "[method]counter.next", counter) == 42
 
 
+def test_memory_for_imports_and_exports_may_come_of_two_functions(tmp_path: Path) -> None:
+    """A module that has no general function has one for each."""
+    text = GUEST.replace('"cabi_realloc"', '"cabi_export_realloc"').replace(
+        '(func (export "plain")',
+        """(func (export "cabi_import_realloc") (param i32 i32 i32 i32) (result i32) (unreachable))
+        (func (export "plain")""",
+    )
+    linked = link_component(_guest_of(text, tmp_path))
+    upper = next(
+        part.source
+        for each in linked.core_instances
+        for part in each.imports
+        if part.name == "upper"
+    )
+    shout = linked.exports["test:guest/api@0.1.0"].exports["shout"]  # type: ignore[union-attr]
+    assert isinstance(upper, LoweredFunction)
+    assert isinstance(shout, LiftedFunction)
+    assert [each.options.realloc.name for each in (upper, shout) if each.options.realloc] == [
+        "cabi_import_realloc",
+        "cabi_export_realloc",
+    ]
+
+
 def test_worlds_of_several_libraries_are_joined(tmp_path: Path) -> None:
     """Each linked library leaves a section; one interface is imported once."""
     first = embedded(GUEST, WIT, "guest", tmp_path)
@@ -164,6 +198,178 @@ def test_a_module_and_a_component_depend_on_each_other(tmp_path: Path) -> None:
     linked = link_component(user, (ProvidedComponent(name, module, name),))
     assert len(linked.instances) == 2
     assert {each.dependency for each in linked.imports} == {name}
+
+
+SMALL = """(module
+  (import "test:small/store@0.1.0" "upper" (func (param i32 i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (unreachable))
+  (func (export "plain") (result i32) (i32.const 3)))"""
+
+STORE = """(type (instance
+  (type (func (param "text" string) (result string))) (export "upper" (func (type 0)))))"""
+SMALL_WORLD = f"""(type (component {STORE}
+  (import "test:small/store@0.1.0" (instance (type 0)))
+  (type (func (result u32))) (export "plain" (func (type 1)))))"""
+OTHER_WORLD = '(type (component (type (func)) (export "extra" (func (type 0)))))'
+EACH_BY_ITSELF = f"""(component
+  (type (component {STORE} (export "test:small/store@0.1.0" (instance (type 0)))))
+  (export "store" (type 0))
+  (type (component {OTHER_WORLD} (export "test:small/other@0.1.0" (component (type 0)))))
+  (export "other" (type 2))
+  (type (component {SMALL_WORLD} (export "test:small/small@0.1.0" (component (type 0)))))
+  (export "small" (type 4)))"""
+ALL_IN_ONE = f"""(component (type (component
+    (type (instance (type (list u8)) (export "payload" (type (eq 0)))))
+    (export "test:small/types@0.1.0" (instance (type 0)))
+    (alias export 0 "payload" (type))
+    {OTHER_WORLD} (export "test:small/other@0.1.0" (component (type 2)))
+    {SMALL_WORLD} (export "test:small/small@0.1.0" (component (type 3)))))
+  (export "test:small/wit" (type 0)))"""
+
+
+@pytest.mark.parametrize("package", [EACH_BY_ITSELF, ALL_IN_ONE])
+def test_a_section_may_have_a_package(package: str) -> None:
+    """As wit-bindgen up to 0.16 left it: the encoding, a world's name and the world's package."""
+    # GEN-8
+    section = b"\3\1" + text_bytes("small") + core(package)
+    guest = read_core_guest(
+        core(SMALL) + section_bytes(0, text_bytes("component-type:x") + section)
+    )
+    linked = link_component(guest)
+    assert list(linked.exports) == ["plain"]
+    assert [each.path for each in linked.imports] == [("test:small/store@0.1.0", "upper")]
+    assert guest.worlds[0].encoding is Encoding.UTF16
+
+
+@pytest.mark.parametrize("head", [b"\3\3\5small", b"\3\0\3big"])
+def test_a_section_that_names_no_world_is_refused(head: bytes) -> None:
+    """Or an encoding that is none."""
+    section = section_bytes(0, text_bytes("component-type") + head + core(ALL_IN_ONE))
+    with pytest.raises(WasmError, match="damaged component-type section"):
+        read_core_guest(core(SMALL) + section)
+
+
+ASYNC_WIT = """
+package test:later@0.1.0;
+interface source {
+  resource feed { next: async func() -> option<string>; }
+  record part { values: stream<u16>, more: future<result<_, string>> }
+  open: async func(names: stream<string>) -> tuple<future<stream<u32>>, list<part>>;
+  plain: func(number: u32) -> future;
+}
+interface api {
+  give: async func(text: string) -> stream<u8>;
+  wait: async func() -> result<u64, string>;
+}
+world later { import source; import note: async func(); export api; export top: async func(); }
+"""
+SOURCE, API = "test:later/source@0.1.0", "[export]test:later/api@0.1.0"
+# What a module may import, with the core types of each; the judge is wasm-tools.
+ASYNC_IMPORTS = {
+    (SOURCE, "[async-lower]open"): "(param i32 i32) (result i32)",
+    (SOURCE, "open"): "(param i32 i32)",
+    (SOURCE, "[async-lower][method]feed.next"): "(param i32 i32) (result i32)",
+    (SOURCE, "[resource-drop]feed"): "(param i32)",
+    (SOURCE, "plain"): "(param i32) (result i32)",
+    ("$root", "[async-lower]note"): "(result i32)",
+    ("$root", "note"): "",
+    (API, "[task-return]give"): "(param i32)",
+    (API, "[task-return]wait"): "(param i32 i64 i32)",
+    ("[export]$root", "[task-return]top"): "",
+    ("[export]$root", "[task-cancel]"): "",
+    (API, "[stream-new-0]give"): "(result i64)",
+    (API, "[async-lower][stream-write-0]give"): "(param i32 i32 i32) (result i32)",
+    ("$root", "[waitable-set-new]"): "(result i32)",
+    ("$root", "[waitable-set-wait]"): "(param i32 i32) (result i32)",
+    ("$root", "[waitable-set-poll]"): "(param i32 i32) (result i32)",
+    ("$root", "[waitable-set-drop]"): "(param i32)",
+    ("$root", "[waitable-join]"): "(param i32 i32)",
+    ("$root", "[subtask-drop]"): "(param i32)",
+    ("$root", "[subtask-cancel]"): "(param i32) (result i32)",
+    ("$root", "[async-lower][subtask-cancel]"): "(param i32) (result i32)",
+    ("$root", "[thread-yield]"): "(result i32)",
+    ("$root", "[context-get-0]"): "(result i32)",
+    ("$root", "[context-set-1]"): "(param i32)",
+    ("$root", "[backpressure-inc]"): "",
+    ("$root", "[backpressure-dec]"): "",
+    ("$root", "[error-context-new-utf16]"): "(param i32 i32) (result i32)",
+    ("$root", "[error-context-debug-message-utf8]"): "(param i32 i32)",
+    ("$root", "[error-context-drop]"): "(param i32)",
+    (SOURCE, "[stream-new-unit]"): "(result i64)",
+    (SOURCE, "[future-drop-readable-0]plain"): "(param i32)",
+} | {
+    (SOURCE, f"{prefix if can_be_async else ''}[{kind}-{operation}-{number}]open"): types
+    # Streams and futures stand before those that they are in.
+    for number, kind, values, prefix in (
+        (0, "stream", "i32 i32", "[async-lower]"),
+        (1, "stream", "i32 i32", ""),
+        (2, "future", "i32", "[async-lower]"),
+        (3, "stream", "i32 i32", "[async-lower]"),
+        (4, "future", "i32", ""),
+    )
+    for operation, can_be_async, types in (
+        ("new", False, "(result i64)"),
+        ("read", True, f"(param i32 {values}) (result i32)"),
+        ("write", True, f"(param i32 {values}) (result i32)"),
+        ("cancel-read", True, "(param i32) (result i32)"),
+        ("cancel-write", True, "(param i32) (result i32)"),
+        ("drop-readable", False, "(param i32)"),
+        ("drop-writable", False, "(param i32)"),
+    )
+}
+ASYNC_EXPORTS = """
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (unreachable))
+  (func (export "[async-lift]test:later/api@0.1.0#give") (param i32 i32) (result i32) (i32.const 0))
+  (func (export "[callback][async-lift]test:later/api@0.1.0#give")
+    (param i32 i32 i32) (result i32) (i32.const 0))
+  (func (export "[async-lift-stackful]test:later/api@0.1.0#wait"))
+  (func (export "top"))"""
+
+
+def _asynchronous(imports: Mapping[tuple[str, str], str], folder: Path) -> bytes:
+    lines = [
+        f'(import "{module}" "{name}" (func {types}))' for (module, name), types in imports.items()
+    ]
+    text = "\n".join(["(module", *lines, ASYNC_EXPORTS, ")"])
+    return embedded(text, ASYNC_WIT, "later", folder)
+
+
+def _functions(component: LinkedComponent) -> set[tuple[object, ...]]:
+    """What core modules are given and what is lifted from them, as far as it can be compared."""
+    sources = [part.source for each in component.core_instances for part in each.imports]
+    lifted = [
+        part
+        for each in component.exports.values()
+        for part in (each.exports.values() if isinstance(each, ExportedInstance) else [each])
+    ]
+    told: set[tuple[object, ...]] = set()
+    for each in (*sources, *lifted):
+        match each:
+            case Builtin(name, _, type_, options):
+                flags = each.is_async, each.cancellable, each.slot, each.core_type
+                told.add((name, repr(type_), options.encoding, options.is_async, *flags))
+            case LoweredFunction(_, ImportedFunction(path, type_), options):
+                told.add((*path, repr(type_), options.encoding, options.is_async))
+            case ResourceFunction(name, _, resource):
+                told.add((name, resource.name))
+            case LiftedFunction(_, _, type_, options):
+                told.add((repr(type_), options.is_async, options.callback is not None))
+    return told
+
+
+def test_asynchronous_functions_are_linked_as_wasm_tools_does(tmp_path: Path) -> None:
+    """Each built-in has the type, text encoding and options that it has in the component."""
+    module = _asynchronous(ASYNC_IMPORTS, tmp_path)
+    (tmp_path / "async.wasm").write_bytes(module)
+    argv: list[str | Path] = [TOOL, "component", "new", tmp_path / "async.wasm"]
+    subprocess.run([*argv, "-o", tmp_path / "component.wasm"], check=True)
+    judge = link_component(read_component((tmp_path / "component.wasm").read_bytes()))
+    adapted = link_component(read_core_guest(module))
+    assert _functions(adapted) == _functions(judge)
+    # What is lifted comes on top.
+    assert len(_functions(adapted)) == len(ASYNC_IMPORTS) + 3
 
 
 COMMAND = """(module
@@ -248,7 +454,13 @@ def test_commands_of_an_old_allocator_are_refused(clang: str, is_taken: bool) ->
         ('"note"', '"nota"', r"import interface `\$root` is missing function `nota`"),
         ('"$root"', '"env"', "requires an import interface named `env`"),
         ("[resource-drop]bucket", "[resource-drop]x", "is missing resource `x`"),
-        ("[resource-new]counter", "[task-return]shout", "asynchronous functions are not adapted"),
+        ("[resource-new]counter", "[task-return]shout", "mismatch for function `.task-return"),
+        ("[resource-new]counter", "[task-return]gone", "a function that is not there"),
+        ("[resource-new]counter", "[stream-new-0]shout", "a stream or future that is not there"),
+        ("[resource-new]counter", "[waitable-set-new]", "missing function `.waitable-set-new.`"),
+        ('"upper"', '"[async-lower]upper"', "`.async-lower.upper` of .* is not asynchronous"),
+        ('"$root" "note"', '"$root" "[task-return]plain"', "missing function `.task-return.plain`"),
+        ('"plain"', '"[async-lift]plain"', "function `plain` is not asynchronous"),
         ("#shout", "#shouts", r"does not export required function `test:guest/api@0.1.0#shout`"),
         ('(func (export "plain") (result i32)', '(func (export "plain") (result i64)', "mismatch"),
         ('"upper" (func $upper (param i32', '"upper" (func $upper (param i64', "type mismatch"),
@@ -279,9 +491,14 @@ def _guest_of(text: str, folder: Path) -> Any:
     [
         pytest.param(core("(module)"), "exported: nothing", id="nothing"),
         pytest.param(
-            core("(module)") + section_bytes(0, text_bytes("component-type") + b"\3\0rest"),
-            "format 3",
+            core("(module)") + section_bytes(0, text_bytes("component-type") + b"\2\0rest"),
+            "format 2",
             id="an old format",
+        ),
+        pytest.param(
+            core("(module)") + section_bytes(0, text_bytes("component-type") + b"\3\0\1xrest"),
+            "damaged component-type section",
+            id="no package",
         ),
         pytest.param(
             core("(module)") + section_bytes(0, text_bytes("component-type")),
@@ -320,7 +537,11 @@ def test_a_component_is_no_core_guest() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_modules_are_errors_of_the_reader(seed: int, tmp_path: Path) -> None:
     """Whatever bytes change, a module is linked and fused or refused, and nothing else."""
-    modules = [embedded(GUEST, WIT, "guest", tmp_path), core(COMMAND.format(more=""))]
+    modules = [
+        embedded(GUEST, WIT, "guest", tmp_path),
+        core(COMMAND.format(more="")),
+        _asynchronous(ASYNC_IMPORTS, tmp_path),
+    ]
     random = Random(seed)
     refused = 0
     for _ in range(150):

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.outbound_networking.waits import Check
+from edgezero_spin.host.factors.waits import Check
 
 __all__ = ["Connect", "ConnectionPool", "ConnectionPools", "PooledConnection"]
 
@@ -75,6 +75,7 @@ class ConnectionPool(Generic[C]):
         self._lock = threading.Lock()
         self._idle: list[tuple[float, C]] = []
         self._closed = False
+        self._sweeper: threading.Timer | None = None
 
     def take(self, check: Check, blocked: Callable[[str], bool]) -> C:
         """Return a connection; a slot was claimed for it.
@@ -98,19 +99,33 @@ class ConnectionPool(Generic[C]):
 
     def give_back(self, connection: C) -> None:
         """Keep a connection for the next, or close it; its slot is free."""
-        old: list[tuple[float, C]] = []
         kept = connection.begin_reset()
         if kept:
-            now = monotonic()
             with self._lock:
                 kept = not self._closed
                 if kept:
-                    old = [item for item in self._idle if item[0] < now]
-                    self._idle = [item for item in self._idle if item[0] >= now]
-                    self._idle.append((now + IDLE_S, connection))
+                    self._idle.append((monotonic() + IDLE_S, connection))
+                    self._sweep_later()
         if not kept:
             connection.abandon()
         self.slots.release()
+
+    def _sweep_later(self) -> None:
+        """Close in time what is not used again; called with the lock held."""
+        if self._sweeper is None:
+            wait_s = max(0.0, self._idle[0][0] - monotonic())
+            self._sweeper = threading.Timer(wait_s, self._sweep)
+            self._sweeper.daemon = True
+            self._sweeper.start()
+
+    def _sweep(self) -> None:
+        with self._lock:
+            self._sweeper = None
+            now = monotonic()
+            old = [item for item in self._idle if item[0] <= now]
+            self._idle = [item for item in self._idle if item[0] > now]
+            if self._idle:
+                self._sweep_later()
         for _, unused in old:
             unused.close()
 
@@ -119,6 +134,8 @@ class ConnectionPool(Generic[C]):
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            if self._sweeper is not None:
+                self._sweeper.cancel()
         for _, connection in idle:
             connection.close()
 

@@ -25,7 +25,7 @@ from edgezero_spin.host.factors.outbound_networking.connection_slots import (
     MAX_CONNECTIONS,
     ConnectionSlots,
 )
-from edgezero_spin.host.factors.outbound_networking.waits import Check, locked
+from edgezero_spin.host.factors.waits import Check, locked
 from edgezero_spin.host.runtime.interface import VariantTable
 
 __all__ = ["NULL", "Opening", "Parameter", "RowStream", "Rows", "Session", "SqlConnection"]

@@ -60,11 +60,7 @@ class DynamoTable:
 
 CloudStore = CosmosContainer | DynamoTable
 
-_NEEDED = {"azure_cosmos": ("account", "database", "container"), "aws_dynamo": ("region", "table")}
-_ALLOWED = {
-    "azure_cosmos": ("key",),
-    "aws_dynamo": ("access_key", "secret_key", "token", "consistent_read"),
-}
+_TYPES: dict[str, type[CloudStore]] = {"azure_cosmos": CosmosContainer, "aws_dynamo": DynamoTable}
 _EXTRAS = {"azure_cosmos": ("azure", "azure.cosmos"), "aws_dynamo": ("aws", "boto3")}
 
 
@@ -75,18 +71,19 @@ def cloud_fault(type_: str, settings: Mapping[str, Any]) -> str | None:
         type_: ``azure_cosmos`` or ``aws_dynamo``.
         settings: The other keys.
     """
-    needed, allowed = _NEEDED[type_], _ALLOWED[type_]
-    known = (*needed, *allowed)
-    missing = [name for name in needed if name not in settings]
+    known = attrs.fields_dict(_TYPES[type_])
+    missing = [
+        name
+        for name, field in known.items()
+        if field.default is attrs.NOTHING and name not in settings
+    ]
     if missing:
         return f"missing field(s): {', '.join(missing)}"
     unknown = sorted(set(settings) - set(known))
     if unknown:
         return f"unknown field(s): {', '.join(unknown)}. Known here: type, {', '.join(known)}."
     wrong = [
-        name
-        for name, value in settings.items()
-        if not isinstance(value, bool if name == "consistent_read" else str)
+        name for name, value in settings.items() if not isinstance(value, known[name].type or str)
     ]
     if wrong:
         return f"of the wrong type: {', '.join(wrong)}"
@@ -97,7 +94,7 @@ def cloud_fault(type_: str, settings: Mapping[str, Any]) -> str | None:
 
 def cloud_store(type_: str, settings: Mapping[str, Any]) -> CloudStore:
     """Return where a store is, given settings without a fault."""
-    return CosmosContainer(**settings) if type_ == "azure_cosmos" else DynamoTable(**settings)
+    return _TYPES[type_](**settings)
 
 
 def _is_base64(text: str) -> bool:

@@ -9,6 +9,8 @@ Source: contract spin-host.md, KV-20 to KV-27.
 from contextlib import closing
 from typing import Any
 
+import attrs
+
 from edgezero_spin.host.factors.bounds import claim, release, size_of
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value import interface as key_value
@@ -27,6 +29,7 @@ class Bucket(StoreResource):
     """One open handle."""
 
 
+@attrs.define(eq=False)
 class Cas:
     """An attempt to replace the value of one key.
 
@@ -35,12 +38,9 @@ class Cas:
             when nobody asked.
     """
 
-    __slots__ = ("bucket", "key", "seen")
-
-    def __init__(self, bucket: Bucket, key: str) -> None:
-        self.bucket = bucket
-        self.key = key
-        self.seen: bytes | None = None
+    bucket: Bucket
+    key: str
+    seen: bytes | None = None
 
     def drop(self, state: InstanceState) -> None:
         """Make room for another handle."""

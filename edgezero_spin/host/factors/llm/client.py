@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
+from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, too_large
 from edgezero_spin.host.factors.llm.config import LlmServer
+from edgezero_spin.host.factors.waits import Check, locked, no_check
 
 __all__ = ["LlmClient", "LlmError"]
 
@@ -48,7 +49,11 @@ class LlmClient:
         return self._server.open_ai
 
     def ask(
-        self, path: str, body: dict[str, Any], fields: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: dict[str, Any],
+        fields: Mapping[str, str] | None = None,
+        check: Check = no_check,
     ) -> dict[str, Any]:
         """Post a body; return the answer's.
 
@@ -56,6 +61,7 @@ class LlmClient:
             path: Where to.
             body: What to send, as JSON.
             fields: Header fields to send with it, such as the context of a trace (LLM-6).
+            check: What it raises before the turn of this question comes ends the wait for it.
 
         Raises:
             LlmError: There is no answer, or it is too large or no JSON object.
@@ -65,7 +71,8 @@ class LlmClient:
             headers["content-type"] = "application/json"
         timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         data = bytearray()
-        with self._lock:
+        with locked(self._lock, check):
+            check()
             try:
                 with (
                     httpx.Client(timeout=timeout, follow_redirects=True) as client,
@@ -76,9 +83,7 @@ class LlmClient:
                     for piece in answer.iter_bytes():
                         data += piece
                         if len(data) > MAX_RESULT_BYTES:
-                            raise LlmError(
-                                f"query result exceeds limit of {MAX_RESULT_BYTES} bytes"
-                            )
+                            raise LlmError(too_large())
             except httpx.HTTPError as error:
                 raise LlmError(f"POST {path} request error: {error}") from error
         try:

@@ -4,11 +4,10 @@ Source: contract services.md, section 4; spin-host.md, DB-8, DB-9.
 """
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from struct import pack, unpack
-from threading import Thread
 from typing import Any
 
+from edgezero_spin.host.factors.blocking import on_own_thread
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
@@ -46,29 +45,20 @@ def _ask(
     body: dict[str, Any],
     read: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Ask on a thread of its own, so that the guest's deadline holds whatever the server does."""
     from edgezero_spin.host.factors.llm.client import LlmError
 
-    answer: Future[dict[str, Any]] = Future()
     observer = state.request_observer
     given = () if observer is None else observer.headers()
     fields = {name: value.decode("latin-1") for name, value in given}
-
-    def work() -> None:
-        try:
-            answer.set_result(state.grants.llm.ask(path, body, fields))
-        except BaseException as error:  # the guest's thread raises it
-            answer.set_exception(error)
-        state.wake()
-
-    Thread(target=work, name="llm", daemon=True).start()
-    state.wait(answer.done)
+    llm = state.grants.llm
     try:
-        found = answer.result()
+        found: dict[str, Any] = on_own_thread(
+            state, "llm", lambda: llm.ask(path, body, fields, state.check)
+        )
     except LlmError as error:
         raise WitError(("runtime-error", str(error))) from error
     refusal = found.get("error")
-    if state.grants.llm.open_ai and isinstance(refusal, dict):
+    if llm.open_ai and isinstance(refusal, dict):
         raise WitError(("runtime-error", str(refusal.get("message"))))
     try:
         return read(found)
@@ -123,7 +113,7 @@ def _completion(found: dict[str, Any]) -> dict[str, Any]:
 
 def _inferred(text: Any, asked: Any, generated: Any) -> dict[str, Any]:
     if not isinstance(text, str):
-        raise TypeError("the text is none")
+        raise TypeError("the text is not a string")
     usage = {"prompt-token-count": _count(asked), "generated-token-count": _count(generated)}
     return {"text": text, "usage": usage}
 
@@ -158,13 +148,13 @@ def _embedded(vectors: Any, asked: Any) -> dict[str, Any]:
 def _single(number: Any) -> float:
     """Return a number as single precision has it."""
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise TypeError("a number is none")
+        raise TypeError("an embedding has something else than numbers")
     return float(unpack("<f", pack("<f", number))[0])
 
 
 def _count(number: Any) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**32:
-        raise TypeError("a count is none")
+        raise TypeError("a count of tokens is not a count")
     return number
 
 

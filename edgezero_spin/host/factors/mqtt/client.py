@@ -23,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.mqtt.address import MqttAddress
 from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
-from edgezero_spin.host.factors.outbound_networking.waits import (
+from edgezero_spin.host.factors.waits import (
     READ,
     WRITE,
     Check,

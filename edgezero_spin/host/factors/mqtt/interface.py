@@ -6,7 +6,9 @@ does.
 Source: contract services.md, section 3; spin-host.md, DB-7, NET-25, NET-42, NET-43.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.host.factors.bounds import claim, release
@@ -14,12 +16,12 @@ from edgezero_spin.host.factors.database_servers.calls import ThreadCall
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mqtt.address import parse_mqtt_address
-from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
+from edgezero_spin.host.factors.outbound_networking.allowed_hosts import may_connect
 from edgezero_spin.host.factors.outbound_networking.connection_slots import (
     MAX_CONNECTIONS,
     ConnectionSlots,
 )
-from edgezero_spin.host.factors.outbound_networking.waits import Check
+from edgezero_spin.host.factors.waits import Check
 from edgezero_spin.host.runtime.interface import Interface, WitError
 
 if TYPE_CHECKING:
@@ -63,13 +65,23 @@ def _begin_open(state: InstanceState, address: str) -> None:
         raise WitError(("too-many-connections", None))
 
 
-def _finish_open(
+@contextmanager
+def _kept_place(state: InstanceState) -> Iterator[None]:
+    """Keep the place of a handle, unless opening it fails."""
+    try:
+        yield
+    except BaseException:
+        release(state, KIND)
+        raise
+
+
+def _connection(
     state: InstanceState,
+    check: Check,
     address: str,
     username: str,
     password: str,
     keep_alive_s: int,
-    check: Check,
 ) -> MqttConnectionResource:
     from edgezero_spin.host.factors.mqtt.client import MqttConnection
 
@@ -89,74 +101,54 @@ def _finish_open(
     return MqttConnectionResource(native, slots)
 
 
-def _open(
-    state: InstanceState, address: str, username: str, password: str, keep_alive_s: int
-) -> MqttConnectionResource:
+def _open(state: InstanceState, address: str, *login: Any) -> MqttConnectionResource:
     _begin_open(state, address)
-    try:
-        with state.asleep():
-            return _finish_open(state, address, username, password, keep_alive_s, state.check)
-    except BaseException:
-        release(state, KIND)
-        raise
+    with _kept_place(state), state.asleep():
+        return _connection(state, state.check, address, *login)
 
 
 def _open_async(
-    state: InstanceState, address: str, username: str, password: str, keep_alive_s: int
+    state: InstanceState, address: str, *login: Any
 ) -> Coroutine[Any, Any, MqttConnectionResource]:
     _begin_open(state, address)
 
     async def opened() -> MqttConnectionResource:
         call = ThreadCall(state)
-
-        def work() -> MqttConnectionResource:
-            return _finish_open(state, address, username, password, keep_alive_s, call.check)
-
-        try:
+        with _kept_place(state):
+            work = partial(_connection, state, call.check, address, *login)
             return await call.run(work, lambda made: made._slots.release())
-        except BaseException:
-            release(state, KIND)
-            raise
 
     return opened()
 
 
 def _deliver(
     state: InstanceState,
+    check: Check,
     connection: MqttConnectionResource,
     topic: str,
     payload: bytes,
     qos: str,
-    check: Check,
 ) -> None:
     from edgezero_spin.host.factors.mqtt.client import MqttError
 
     most = state.grants.network.max_mqtt_payload
     if most is not None and len(payload) > most:
-        raise WitError(
-            (
-                "other",
-                f"payload size {len(payload)} exceeds the maximum allowed size of {most} bytes",
-            )
-        )
+        text = f"payload size {len(payload)} exceeds the maximum allowed size of {most} bytes"
+        raise WitError(("other", text))
     try:
         connection.native.publish(topic, payload, _QOS[qos], check)
     except MqttError as error:
         raise WitError((error.case, error.message)) from error
 
 
-def _publish(
-    state: InstanceState, connection: MqttConnectionResource, topic: str, payload: bytes, qos: str
-) -> None:
+def _publish(state: InstanceState, *message: Any) -> None:
     with state.asleep():
-        _deliver(state, connection, topic, payload, qos, state.check)
+        _deliver(state, state.check, *message)
 
 
-async def _publish_async(
-    state: InstanceState, connection: MqttConnectionResource, topic: str, payload: bytes, qos: str
-) -> None:
+async def _publish_async(state: InstanceState, *message: Any) -> None:
     call = ThreadCall(state)
-    await call.run(lambda: _deliver(state, connection, topic, payload, qos, call.check))
+    await call.run(partial(_deliver, state, call.check, *message))
 
 
 INTERFACES = (

@@ -40,7 +40,7 @@ from edgezero_spin.host.factors.mysql.values import (
     encode_parameters,
 )
 from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
-from edgezero_spin.host.factors.outbound_networking.waits import Check, no_check
+from edgezero_spin.host.factors.waits import Check, no_check
 from edgezero_spin.host.runtime.interface import VariantTable
 
 __all__ = ["MysqlConnection", "MysqlError", "MysqlRows", "connect_mysql"]
@@ -100,7 +100,7 @@ def connect_mysql(
         defer_connect=True,
         **({"ssl": tls_context()} if address.tls else {"ssl_disabled": True}),
     )
-    # An empty user is none of this machine's, and a name need not be text.
+    # Set here, or an empty user would be this account's; a name need not be text.
     native.user, native.db = address.user, address.database
     if address.database is not None:
         native.client_flag |= _CONNECT_WITH_DB

@@ -24,7 +24,7 @@ from edgezero_spin.host.factors.database_servers.sessions import Opening, Parame
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql.address import parse_mysql_address
-from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
+from edgezero_spin.host.factors.outbound_networking.allowed_hosts import may_connect
 from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 

@@ -16,7 +16,7 @@ import certifi
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
-from edgezero_spin.host.factors.outbound_networking.waits import PATIENCE_S, Check
+from edgezero_spin.host.factors.waits import PATIENCE_S, Check
 
 __all__ = ["MAX_PACKET_BYTES", "BoundedReader", "GuardedSocket", "Wait", "tls_context"]
 

@@ -43,7 +43,7 @@ _BLOBS = (FIELD_TYPE.LONG_BLOB, FIELD_TYPE.MEDIUM_BLOB)
 
 
 class UnreadableValueError(ValueError):
-    """A value has a type that WIT has no case for, or is none of its type."""
+    """A value has a type that WIT has no case for, or is not a value of its type."""
 
 
 @attrs.frozen

@@ -29,12 +29,12 @@ from edgezero_spin.host.factors.outbound_http.exchange import (
 from edgezero_spin.host.factors.outbound_http.interface import Destination
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.tls import default_tls
-from edgezero_spin.host.factors.wasi.http import (
+from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
     RequestOptions,
     SendableRequest,
-    method_text,
 )
+from edgezero_spin.host.factors.wasi.http.values import method_text
 from edgezero_spin.manifest.spin.host_names import parse_host_name
 
 __all__ = ["HttpClient"]

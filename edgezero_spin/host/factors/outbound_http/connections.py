@@ -20,7 +20,11 @@ import h11
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.factors.outbound_http.addresses import connect, resolve
 from edgezero_spin.host.factors.outbound_http.failures import NetworkFailure
-from edgezero_spin.host.factors.outbound_http.socket_streams import PlainWire, SocketStream, TlsWire
+from edgezero_spin.host.factors.outbound_http.socket_streams import (
+    PlainStream,
+    SocketStream,
+    TlsStream,
+)
 from edgezero_spin.host.factors.outbound_networking.blocked import BlockedNetworks
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 
@@ -59,11 +63,11 @@ class ClientConnection:
         kept_until: ``monotonic`` time after which it is not used again.
     """
 
-    __slots__ = ("http", "kept_until", "place", "used", "wire")
+    __slots__ = ("http", "kept_until", "place", "stream", "used")
 
-    def __init__(self, place: ConnectionTarget, wire: SocketStream) -> None:
+    def __init__(self, place: ConnectionTarget, stream: SocketStream) -> None:
         self.place = place
-        self.wire = wire
+        self.stream = stream
         self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
         self.used = False
         self.kept_until = 0.0
@@ -114,13 +118,13 @@ class HttpConnectionPool:
                     raise
         except TimeoutError as error:
             if late == "connection-limit-reached":
-                self._slots.give_up()
+                self._slots.report_rejection()
             raise NetworkFailure(late) from error
 
     async def _kept_or_slot(self, place: ConnectionTarget, *, new: bool) -> ClientConnection | None:
         """Return a connection that waited for use, or ``None`` with a slot for a new one."""
         if self._slots.none_at_all:
-            self._slots.give_up()
+            self._slots.report_rejection()
             raise NetworkFailure("connection-limit-reached")
         began = monotonic()
         waited = False
@@ -151,7 +155,7 @@ class HttpConnectionPool:
         for connection in reversed(self._idle):
             if connection.place == place:
                 self._idle.remove(connection)
-                if connection.kept_until > monotonic() and not connection.wire.stale():
+                if connection.kept_until > monotonic() and not connection.stream.stale():
                     return connection
                 self.discard(connection)
                 return self._kept(place)
@@ -175,7 +179,7 @@ class HttpConnectionPool:
 
     def discard(self, connection: ClientConnection) -> None:
         """Close a connection."""
-        connection.wire.close()
+        connection.stream.close()
         self._slots.release()
 
     def _sweep(self) -> None:
@@ -206,12 +210,12 @@ async def _reach(place: ConnectionTarget, blocked: BlockedNetworks) -> SocketStr
     if found and not addresses:
         logger.error("all addresses of %s are prohibited by the runtime config", place.host)
         raise NetworkFailure("destination-IP-prohibited")
-    plain = PlainWire(await connect(addresses))
+    plain = PlainStream(await connect(addresses))
     if place.tls is None:
         return plain
     try:
-        wire = TlsWire(plain, place.tls, place.host)
-        await wire.shake_hands()
+        stream = TlsStream(plain, place.tls, place.host)
+        await stream.do_handshake()
     except OSError as error:
         plain.close()
         if isinstance(error, ssl.SSLError):
@@ -220,4 +224,4 @@ async def _reach(place: ConnectionTarget, blocked: BlockedNetworks) -> SocketStr
     except BaseException:
         plain.close()
         raise
-    return wire
+    return stream

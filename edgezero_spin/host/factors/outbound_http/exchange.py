@@ -25,11 +25,10 @@ from edgezero_spin.host.factors.outbound_http.connections import (
     HttpConnectionPool,
 )
 from edgezero_spin.host.factors.outbound_http.failures import (
-    BodyAborted,
     NetworkFailure,
     error_code,
 )
-from edgezero_spin.host.factors.wasi.http import FutureIncomingResponse, IncomingResponse
+from edgezero_spin.host.factors.wasi.http.outbound import FutureIncomingResponse, IncomingResponse
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode
 
 __all__ = ["HttpExchange", "NetworkRequest", "Timeouts", "wire_pairs"]
@@ -91,8 +90,8 @@ class HttpExchange:
         self._pool = pool
         self._future = future
         self._sending: asyncio.Task[None] | None = None
-        self._heard = False
-        self._broken: Exception | None = None
+        self._answer_began = False
+        self._failure: Exception | None = None
         self._main: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -102,10 +101,10 @@ class HttpExchange:
             connection, head = await self._answered()
         except (Exception, asyncio.CancelledError) as error:
             self._future.reject(self._code(error))
-            if isinstance(error, asyncio.CancelledError) and self._broken is None:
+            if isinstance(error, asyncio.CancelledError) and self._failure is None:
                 raise
             return
-        arriving = _Arrival(self._leave)
+        arriving = _Arrival(self._cancel)
         self._future.resolve(
             IncomingResponse(head.status_code, _shown(head.headers), arriving.channel)
         )
@@ -113,13 +112,13 @@ class HttpExchange:
         reusable = False
         try:
             arriving.channel.end(await self._receive(connection, arriving))
-            await self._outlast(connection)
+            await self._finish_sending(connection)
             reusable = True
         except Exception as error:
             failure = self._code(error)
         except asyncio.CancelledError as error:
             failure = self._code(error)
-            if self._broken is None:
+            if self._failure is None:
                 raise
         finally:
             # Without effect after a clean end.
@@ -158,10 +157,10 @@ class HttpExchange:
                 raise
 
     def _may_repeat(self, connection: ClientConnection, error: BaseException) -> bool:
-        """Whether a kept connection was closed under our hands, and nothing is lost by it."""
+        """Whether the server closed a kept connection, and the request may be sent again."""
         return (
             connection.used
-            and not self._heard
+            and not self._answer_began
             and isinstance(error, OSError | h11.RemoteProtocolError)
             and not isinstance(error, TimeoutError)
             and self._request.body is None
@@ -170,7 +169,7 @@ class HttpExchange:
 
     async def _send_head(self, connection: ClientConnection) -> None:
         request = self._request
-        http, wire = connection.http, connection.wire
+        http, stream = connection.http, connection.stream
         headers = list(request.headers)
         body = request.body
         if body is not None and not _has_length(headers):
@@ -180,7 +179,7 @@ class HttpExchange:
         if body is None:
             data += http.send(h11.EndOfMessage())
         try:
-            await wire.send(data, request.timeouts.between_bytes)
+            await stream.send(data, request.timeouts.between_bytes)
         except ConnectionError:
             # The server may have said why it takes nothing, in TLS or as an answer.
             http.send_failed()
@@ -190,29 +189,29 @@ class HttpExchange:
 
     async def _send_body(self, connection: ClientConnection, body: ByteChannel) -> None:
         """Pass on what the guest writes. A fault of the guest breaks the exchange off."""
-        http, wire = connection.http, connection.wire
+        http, stream = connection.http, connection.stream
         timeout_s = self._request.timeouts.between_bytes
         try:
             async for piece in _pieces_of(body):
-                await wire.send(http.send(h11.Data(data=piece)), timeout_s)
+                await stream.send(http.send(h11.Data(data=piece)), timeout_s)
             # Trailers have a place behind chunks only (HTTP-18).
             chunked = not _has_length(self._request.headers)
             trailers = wire_pairs(body.trailers or ()) if chunked else []
-            await wire.send(http.send(h11.EndOfMessage(headers=trailers)), timeout_s)
+            await stream.send(http.send(h11.EndOfMessage(headers=trailers)), timeout_s)
         except TimeoutError:
-            self._break_off(NetworkFailure("connection-write-timeout"))
+            self._fail(NetworkFailure("connection-write-timeout"))
         except OSError:
             # The server reads no more; its answer may be on the way all the same.
             http.send_failed()
             body.close()
-        except (BodyAborted, h11.ProtocolError) as error:
-            self._break_off(error)
+        except (NetworkFailure, h11.ProtocolError) as error:
+            self._fail(error)
 
-    def _break_off(self, error: Exception) -> None:
-        self._broken = error
-        self._leave()
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        self._cancel()
 
-    def _leave(self) -> None:
+    def _cancel(self) -> None:
         if self._main is not None:
             self._main.cancel()
 
@@ -223,8 +222,8 @@ class HttpExchange:
             if isinstance(event, h11.Response):
                 return event
             if event is h11.NEED_DATA:
-                data = await connection.wire.receive(None)
-                self._heard = self._heard or bool(data)
+                data = await connection.stream.receive(None)
+                self._answer_began = self._answer_began or bool(data)
                 http.receive_data(data)
             elif not isinstance(event, h11.InformationalResponse):
                 raise h11.RemoteProtocolError("the connection ended without an answer")
@@ -238,7 +237,7 @@ class HttpExchange:
             while isinstance(event, h11.Data):
                 parts.append(event.data)
                 if len(parts) == PARTS_AT_ONCE:
-                    # A body in crumbs must not keep the loop from everybody else.
+                    # A body of many small chunks must not block the loop for other exchanges.
                     await arriving.put(b"".join(parts))
                     await asyncio.sleep(0)
                     parts.clear()
@@ -247,7 +246,7 @@ class HttpExchange:
                 await arriving.put(b"".join(parts))
             if event is h11.NEED_DATA:
                 try:
-                    data = await connection.wire.receive(self._request.timeouts.between_bytes)
+                    data = await connection.stream.receive(self._request.timeouts.between_bytes)
                 except TimeoutError as error:
                     raise NetworkFailure("connection-read-timeout") from error
                 http.receive_data(data)
@@ -257,13 +256,13 @@ class HttpExchange:
                 # After CONNECT there is no body that HTTP knows of.
                 return None
 
-    async def _outlast(self, connection: ClientConnection) -> None:
+    async def _finish_sending(self, connection: ClientConnection) -> None:
         """Let the rest of the request out, if the server still takes it."""
         if self._sending is not None and connection.http.their_state is h11.DONE:
             await self._sending
 
     async def _stop_sending(self) -> None:
-        """Whoever writes the body is told that nobody reads it."""
+        """Stop the task that sends the body, and close the body for the guest that writes it."""
         if self._sending is not None:
             self._sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -272,22 +271,22 @@ class HttpExchange:
             self._request.body.close()
 
     def _code(self, error: BaseException) -> ErrorCode:
-        return error_code(error if self._broken is None else self._broken)
+        return error_code(error if self._failure is None else self._failure)
 
 
 class _Arrival(Upload):
     """The body of an answer on its way to the guest, who may leave before its end."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_on_left",)
 
     def __init__(self, left: Callable[[], None]) -> None:
         super().__init__()
-        self._left = left
+        self._on_left = left
 
     def _space(self) -> None:
         # On the guest's thread.
         if self.channel.closed and not self.channel.ended:
-            call_in(self._loop, self._left)
+            call_in(self._loop, self._on_left)
         super()._space()
 
 
@@ -303,7 +302,7 @@ async def _pieces_of(body: ByteChannel) -> AsyncIterator[bytes]:
         if data:
             yield data
         elif body.failure is not None:
-            raise BodyAborted(str(body.failure))
+            raise NetworkFailure("connection-terminated")
         elif ended:
             return
         else:

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode
 
-__all__ = ["BodyAborted", "NetworkFailure", "error_code"]
+__all__ = ["NetworkFailure", "error_code"]
 
 
 class NetworkFailure(Exception):  # noqa: N818 - it carries an error code of wasi:http
@@ -24,15 +24,11 @@ class NetworkFailure(Exception):  # noqa: N818 - it carries an error code of was
         self.code: ErrorCode = (case, payload)
 
 
-class BodyAborted(Exception):  # noqa: N818 - internal: ends a request whose body broke off
-    """A guest left the body of its request unfinished."""
-
-
 def error_code(error: BaseException) -> ErrorCode:
     """The code of ``wasi:http`` for what went wrong (OUTH-6 to OUTH-10)."""
     if isinstance(error, NetworkFailure):
         return error.code
-    if isinstance(error, BodyAborted | asyncio.CancelledError):
+    if isinstance(error, asyncio.CancelledError):
         return ("connection-terminated", None)
     if isinstance(error, ssl.SSLError):
         return ("TLS-protocol-error", None)

@@ -20,15 +20,16 @@ from edgezero_spin.host.factors.outbound_networking.allowed_hosts import (
     OutboundUrl,
     denial_advice,
 )
-from edgezero_spin.host.factors.variables import VariableError, VariableResolver
-from edgezero_spin.host.factors.wasi.http import (
+from edgezero_spin.host.factors.variables.errors import VariableError
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
     OutgoingRequest,
     RequestOptions,
     SendableRequest,
 )
-from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.values import method_text
+from edgezero_spin.host.factors.wasi.http.values import TaggedValue, method_text
 from edgezero_spin.host.factors.wasi.io import Pollable
 from edgezero_spin.host.observers import OutgoingCall, RequestObserver
 from edgezero_spin.host.runtime.interface import Interface, WitError
@@ -42,6 +43,8 @@ __all__ = [
     "HttpSender",
     "OutboundHosts",
     "dispatch",
+    "parse_destination",
+    "web_scheme",
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
@@ -163,17 +166,25 @@ class OutboundHosts:
         return AllowedHosts.resolve(texts, render, self._component_ids)
 
 
-def _destination_of(request: OutgoingRequest) -> Destination:
-    scheme = "https"
-    if request.scheme is not None:
-        case, other = request.scheme
-        scheme = str(other).lower() if case == "other" else case.lower()
-    # A request without a path has no URI, although one of `/` would be easy to guess.
-    if scheme not in WEB_SCHEMES or request.path is None:
+def web_scheme(scheme: TaggedValue | None) -> str:
+    """Return ``http`` or ``https``; a request without a scheme has the latter.
+
+    Raises:
+        WitError: It is another one.
+    """
+    case, other = ("HTTPS", None) if scheme is None else scheme
+    name = str(other).lower() if case == "other" else case.lower()
+    if name not in WEB_SCHEMES:
         raise WitError(("HTTP-protocol-error", None))
-    authority = request.authority
-    if authority is None:
-        return Destination(scheme, None)
+    return name
+
+
+def parse_destination(scheme: str, authority: str) -> Destination:
+    """Read host and port, which were checked when they were set; users do not count.
+
+    Raises:
+        WitError: There is no such port.
+    """
     bare = authority.rpartition("@")[2]
     host, colon, port = bare.rpartition(":")
     if not colon or bare.endswith("]"):
@@ -181,6 +192,16 @@ def _destination_of(request: OutgoingRequest) -> Destination:
     if port and int(port) > 65535:
         raise WitError(("HTTP-request-URI-invalid", None))
     return Destination(scheme, bare, host, int(port) if port else None)
+
+
+def _destination_of(request: OutgoingRequest) -> Destination:
+    scheme = web_scheme(request.scheme)
+    # A request without a path has no URI, although one of `/` would be easy to guess.
+    if request.path is None:
+        raise WitError(("HTTP-protocol-error", None))
+    if request.authority is None:
+        return Destination(scheme, None)
+    return parse_destination(scheme, request.authority)
 
 
 def _denied(destination: Destination) -> None:

@@ -9,42 +9,17 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from typing import Protocol
 
 from edgezero_spin.host.factors.outbound_http.failures import NetworkFailure
 
-__all__ = ["PlainWire", "SocketStream", "TlsWire"]
+__all__ = ["PlainStream", "SocketStream", "TlsStream"]
 
 RECEIVED_AT_ONCE = 256 * 1024
 SENT_AT_ONCE = 64 * 1024
 
 
-class SocketStream(Protocol):
-    """A connection. Timeouts are in seconds; a wait past one raises ``TimeoutError``."""
-
-    async def receive(self, timeout_s: float | None) -> bytes:
-        """Return what came in, empty once the peer has ended its side.
-
-        Raises:
-            OSError: The connection broke.
-        """
-
-    async def send(self, data: bytes, timeout_s: float | None) -> None:
-        """Send all bytes; the time is for each step forward, not for the whole.
-
-        Raises:
-            OSError: The peer takes no more.
-        """
-
-    def stale(self) -> bool:
-        """Whether the peer closed, or spoke unasked, while nobody used the connection."""
-
-    def close(self) -> None:
-        """Close; nothing may be receiving or sending."""
-
-
-class PlainWire:
-    """A TCP connection."""
+class PlainStream:
+    """A TCP connection. Timeouts are in seconds; a wait past one raises ``TimeoutError``."""
 
     def __init__(self, connected: socket.socket) -> None:
         """Own the socket, which does not block."""
@@ -52,7 +27,11 @@ class PlainWire:
         self._loop = asyncio.get_running_loop()
 
     async def receive(self, timeout_s: float | None) -> bytes:
-        """See ``SocketStream``."""
+        """Return what came in, empty once the peer has ended its side.
+
+        Raises:
+            OSError: The connection broke.
+        """
         try:
             data = self._socket.recv(RECEIVED_AT_ONCE)
         except (BlockingIOError, InterruptedError):
@@ -63,7 +42,11 @@ class PlainWire:
         return data
 
     async def send(self, data: bytes, timeout_s: float | None) -> None:
-        """See ``SocketStream``."""
+        """Send all bytes; the time is for each step forward, not for the whole.
+
+        Raises:
+            OSError: The peer takes no more.
+        """
         view = memoryview(data)
         while view:
             try:
@@ -75,7 +58,7 @@ class PlainWire:
             view = view[sent:]
 
     def stale(self) -> bool:
-        """See ``SocketStream``."""
+        """Whether the peer closed, or spoke unasked, while nobody used the connection."""
         try:
             self._socket.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
@@ -97,15 +80,15 @@ class PlainWire:
             self._socket.send(data)
 
     def close(self) -> None:
-        """See ``SocketStream``."""
+        """Close; nothing may be receiving or sending."""
         self._socket.close()
 
 
-class TlsWire:
-    """TLS over a TCP connection."""
+class TlsStream:
+    """TLS over a TCP connection, with the same methods."""
 
-    def __init__(self, plain: PlainWire, context: ssl.SSLContext, name: str) -> None:
-        """Prepare; ``shake_hands`` comes before anything else.
+    def __init__(self, plain: PlainStream, context: ssl.SSLContext, name: str) -> None:
+        """Prepare; ``do_handshake`` comes before anything else.
 
         Args:
             context: Whom to trust and who we are.
@@ -125,7 +108,7 @@ class TlsWire:
                 "DNS-error", {"rcode": "invalid dns name", "info-code": 0}
             ) from error
 
-    async def shake_hands(self) -> None:
+    async def do_handshake(self) -> None:
         """Agree on keys.
 
         Raises:
@@ -147,7 +130,7 @@ class TlsWire:
                 return
 
     async def receive(self, timeout_s: float | None) -> bytes:
-        """See ``SocketStream``. An end without TLS's own goodbye is a broken connection."""
+        """See ``PlainStream``. An end without TLS's close-notify alert is a broken connection."""
         while True:
             data = self._decrypted()
             if data is not None:
@@ -168,11 +151,11 @@ class TlsWire:
             pass
         except ssl.SSLEOFError as error:
             if not parts:
-                raise ConnectionResetError("the connection ended without a goodbye") from error
+                raise ConnectionResetError("no close-notify alert at the end") from error
         return b"".join(parts)
 
     async def send(self, data: bytes, timeout_s: float | None) -> None:
-        """See ``SocketStream``."""
+        """See ``PlainStream``."""
         view = memoryview(data)
         while view:
             self._tls.write(view[:SENT_AT_ONCE])
@@ -194,7 +177,7 @@ class TlsWire:
             self._incoming.write_eof()
 
     def stale(self) -> bool:
-        """See ``SocketStream``. Session tickets that came late are no reason."""
+        """See ``PlainStream``. Session tickets that came late are no reason."""
         try:
             data = self._plain.poll()
             if data is not None:
@@ -206,9 +189,13 @@ class TlsWire:
             return True
 
     def close(self) -> None:
-        """See ``SocketStream``. Says goodbye if that takes no waiting."""
+        """See ``PlainStream``. Sends the close-notify alert if that takes no waiting."""
         with contextlib.suppress(OSError, ValueError):
             self._tls.unwrap()
         if self._outgoing.pending:
             self._plain.push(self._outgoing.read())
         self._plain.close()
+
+
+SocketStream = PlainStream | TlsStream
+"""A connection."""

@@ -7,11 +7,15 @@ up.
 Source: contract spin-host.md, section 4.4, CHAIN-2, CHAIN-5, CHAIN-6 and CHAIN-11.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 
 import attrs
 
+from edgezero_spin.host.factors.blocking import blocking_if_remote
+from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.manifest.spin.allowed_hosts import (
     CHAINING_SUFFIX,
     AllowedHost,
@@ -22,7 +26,16 @@ from edgezero_spin.manifest.spin.allowed_hosts import (
 from edgezero_spin.manifest.spin.host_names import HostName, parse_host_name
 from edgezero_spin.manifest.spin.templates import parse_template
 
-__all__ = ["AllowedHosts", "OutboundUrl", "chaining_target", "denial_advice", "parse_outbound_url"]
+__all__ = [
+    "AllowedHosts",
+    "OutboundUrl",
+    "chaining_target",
+    "denial_advice",
+    "may_connect",
+    "parse_outbound_url",
+]
+
+logger = logging.getLogger("edgezero_spin.host")
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#\\]*)", re.ASCII)
 _LARGEST_PORT = 65535
@@ -75,7 +88,7 @@ class AllowedHosts:
             component_ids: Of the application, for ``*.spin.internal``.
 
         Raises:
-            AllowedHostError: An entry is none.
+            AllowedHostError: An entry cannot be read.
         """
         texts, component_ids = tuple(texts), tuple(component_ids)
         check_sole_entry(texts)
@@ -159,6 +172,28 @@ def denial_advice(scheme: str, authority: str) -> str:
         f"To allow this request, add 'allowed_outbound_hosts = [\"{entry}\"]' to the manifest "
         "component section."
     )
+
+
+def may_connect(state: InstanceState, address: str, scheme: str, *, apart: bool = False) -> bool:
+    """Whether the manifest allows a connection; a line for the operator says where not (NET-30).
+
+    Args:
+        address: A URL, or one without its scheme.
+        scheme: What is meant when the address has none.
+        apart: The call is on a thread of the host, and the guest does not wait.
+    """
+    hosts = state.grants.outbound
+    with nullcontext() if apart else blocking_if_remote(state, hosts):
+        allowed = hosts is not None and hosts.allows_address(address, scheme)
+    if allowed:
+        return True
+    try:
+        url = parse_outbound_url(address, scheme)
+    except ValueError:
+        logger.warning("A component tried to connect to what is not an address of %s.", scheme)
+    else:
+        logger.warning("%s", denial_advice(url.scheme, url.authority))
+    return False
 
 
 def _without_user(address: str) -> str:

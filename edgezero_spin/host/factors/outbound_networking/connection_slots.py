@@ -1,7 +1,7 @@
 """The limit on connections of one kind that an application holds at once.
 
-Spin waits for a slot without end; here the wait has a limit, and there is none where it would be in
-vain, because who waits holds every slot.
+Spin waits for a slot without end; here the wait has a limit, and an instance that holds
+every slot itself does not wait.
 
 Source: contract spin-host.md, NET-40 to NET-43; services.md, SVC-5 to SVC-7, TEL-43.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Literal
 
-from edgezero_spin.host.factors.outbound_networking.waits import PATIENCE_S, Check
+from edgezero_spin.host.factors.waits import PATIENCE_S, Check
 from edgezero_spin.host.observers import ConnectionUse, Observer
 
 __all__ = ["MAX_CONNECTIONS", "WAIT_S", "ConnectionSlots"]
@@ -48,7 +48,7 @@ class ConnectionSlots:
 
     @property
     def none_at_all(self) -> bool:
-        """Whether waiting for a slot is in vain."""
+        """Whether there can never be a slot."""
         return self.most == 0 or (self.total is not None and self.total.none_at_all)
 
     @property
@@ -66,12 +66,12 @@ class ConnectionSlots:
                 return False
             self._held += 1
         if self.total is not None and not self.total.claim():
-            # Nobody is told: who waits for these waits for the total as well.
+            # No waiter is called: those of these slots wait for the total as well.
             with self._lock:
                 self._held -= 1
             return False
         if self.observer is not None:
-            self._tell("acquired", waited_s=waited_s)
+            self._report("acquired", waited_s=waited_s)
         return True
 
     def wait(self, held: int, check: Check) -> bool:
@@ -84,26 +84,26 @@ class ConnectionSlots:
         if self.claim():
             return True
         if self.none_at_all or (self.most is not None and held >= self.most):
-            self.give_up()
+            self.report_rejection()
             return False
         began = monotonic()
         released = threading.Event()
         with self.waiter(released.set):
             while not self.claim(monotonic() - began):
                 if monotonic() >= began + WAIT_S:
-                    self.give_up()
+                    self.report_rejection()
                     return False
                 released.wait(PATIENCE_S)
                 released.clear()
                 check()
         return True
 
-    def give_up(self) -> None:
+    def report_rejection(self) -> None:
         """Tell the observer that a connection is refused for lack of a slot."""
         if self.observer is not None:
             total = self.total
             exhausted = total is not None and total.most is not None and total._held >= total.most
-            self._tell("rejected", limit="global" if exhausted else "factor")
+            self._report("rejected", limit="global" if exhausted else "factor")
 
     def release(self) -> None:
         """Give a slot back."""
@@ -112,13 +112,13 @@ class ConnectionSlots:
             waiters = list(self._waiters)
         if self.total is not None:
             self.total.release()
-        # All of them: who is told first may have lost interest.
+        # All of them: the first may not wait any more.
         for waiter in waiters:
             waiter()
         if self.observer is not None:
-            self._tell("released")
+            self._report("released")
 
-    def _tell(
+    def _report(
         self,
         event: Literal["acquired", "rejected", "released"],
         *,

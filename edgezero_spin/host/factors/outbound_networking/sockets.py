@@ -16,7 +16,7 @@ from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 from typing import Any
 
-from edgezero_spin.host.factors.outbound_networking.waits import (
+from edgezero_spin.host.factors.waits import (
     PATIENCE_S,
     WRITE,
     Check,

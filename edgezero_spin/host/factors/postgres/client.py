@@ -31,13 +31,6 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from edgezero_spin.host.factors.database_servers.sessions import Parameter
 from edgezero_spin.host.factors.outbound_networking.sockets import is_readable
-from edgezero_spin.host.factors.outbound_networking.waits import (
-    READ,
-    WRITE,
-    Check,
-    SocketWait,
-    no_check,
-)
 from edgezero_spin.host.factors.postgres.columns import PostgresRowReader
 from edgezero_spin.host.factors.postgres.errors import PostgresError
 from edgezero_spin.host.factors.postgres.parameters import (
@@ -46,6 +39,13 @@ from edgezero_spin.host.factors.postgres.parameters import (
     fit_parameters,
 )
 from edgezero_spin.host.factors.postgres.results import PostgresRows, db_error
+from edgezero_spin.host.factors.waits import (
+    READ,
+    WRITE,
+    Check,
+    SocketWait,
+    no_check,
+)
 
 __all__ = ["PostgresConnection"]
 

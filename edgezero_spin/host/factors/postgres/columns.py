@@ -33,7 +33,7 @@ from edgezero_spin.host.factors.bounds import ENTRY_OVERHEAD, size_of_row
 from edgezero_spin.host.factors.database_servers.sessions import NULL
 from edgezero_spin.host.factors.postgres.calendar import HOUR_US, date_of_days, time_of_us
 from edgezero_spin.host.factors.postgres.numeric import decode_numeric
-from edgezero_spin.host.factors.postgres.types import TYPES, Oid
+from edgezero_spin.host.factors.postgres.types import COLUMNS, Oid
 from edgezero_spin.host.runtime.interface import VariantTable
 
 __all__ = ["ColumnValueError", "PostgresColumn", "PostgresRowReader"]
@@ -254,18 +254,18 @@ class PostgresRowReader:
         self._oids = [result.ftype(index) for index in range(result.nfields)]
         self._names = [result.fname(index) or b"" for index in range(result.nfields)]
         self._name_of = name_of
-        self._cases = [_case_of(oid) or "unsupported" for oid in self._oids]
+        self._cases = [COLUMNS.get(oid, "unsupported") for oid in self._oids]
         self._transformer = Transformer(_ADAPTERS)
 
     @cached_property
     def columns(self) -> Sequence[PostgresColumn]:
         """The columns; the server may be asked for the names of their types."""
-        return [
-            PostgresColumn(name.decode(errors="replace"), case, "" if case else self._name_of(oid))
-            for name, oid, case in zip(
-                self._names, self._oids, map(_case_of, self._oids), strict=True
-            )
-        ]
+        columns = []
+        for name, oid in zip(self._names, self._oids, strict=True):
+            case = COLUMNS.get(oid, "")
+            type_name = "" if case else self._name_of(oid)
+            columns.append(PostgresColumn(name.decode(errors="replace"), case, type_name))
+        return columns
 
     @property
     def no_rows(self) -> VariantTable:
@@ -311,8 +311,3 @@ class PostgresRowReader:
                 except _FAULTS as found:
                     return ColumnValueError(index, str(found))
         return ColumnValueError(0, str(error))
-
-
-def _case_of(oid: int) -> str:
-    type_ = TYPES.get(oid)
-    return "" if type_ is None else type_.column

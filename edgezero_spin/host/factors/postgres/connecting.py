@@ -23,10 +23,10 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import ConnStatus, PollingStatus
 from psycopg.pq.abc import PGconn
 
-from edgezero_spin.host.factors.outbound_networking.waits import READ, WRITE, Check, SocketWait
 from edgezero_spin.host.factors.postgres.address import PostgresAddress, PostgresServer
 from edgezero_spin.host.factors.postgres.client import PostgresConnection
 from edgezero_spin.host.factors.postgres.errors import PostgresError
+from edgezero_spin.host.factors.waits import READ, WRITE, Check, SocketWait
 
 __all__ = ["connect"]
 

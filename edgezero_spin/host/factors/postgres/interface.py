@@ -3,13 +3,20 @@
 One implementation serves all; an older version has fewer types. The asynchronous functions of
 ``4.2.0`` wait on threads of the host, so that the guest's other tasks go on.
 
-Source: contract services.md, section 1.
+The client library is loaded with the first connection, so that an application without PostgreSQL
+need not have it.
+
+Source: contract services.md, section 1, SVC-9, SVC-10; spin-host.md, NET-24.
 """
 
+import ipaddress
+import re
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
 from edgezero_spin.host.factors.database_servers.connections import ConnectionResource, by_address
@@ -17,9 +24,12 @@ from edgezero_spin.host.factors.database_servers.errors import (
     DatabaseServerError,
     ResultTooLargeError,
 )
-from edgezero_spin.host.factors.database_servers.sessions import Parameter
+from edgezero_spin.host.factors.database_servers.sessions import Opening, Parameter
+from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.postgres.opening import KIND, begin_open
+from edgezero_spin.host.factors.outbound_networking.allowed_hosts import may_connect
+from edgezero_spin.host.factors.postgres.address import PostgresServer, parse_postgres_address
+from edgezero_spin.host.factors.postgres.factor import PostgresConnections, check_certificate
 from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 from edgezero_spin.host.factors.postgres.versions import (
     VERSION_2,
@@ -30,7 +40,13 @@ from edgezero_spin.host.factors.postgres.versions import (
 from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
+if TYPE_CHECKING:
+    from edgezero_spin.host.factors.postgres.client import PostgresConnection
+
 __all__ = ["INTERFACES", "ConnectionBuilderResource", "PostgresConnectionResource"]
+
+# A host that is compared and connected to must be read alike by both.
+_NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
 
 class PostgresConnectionResource(ConnectionResource):
@@ -38,9 +54,10 @@ class PostgresConnectionResource(ConnectionResource):
 
     __slots__ = ()
 
-    kind = KIND
+    kind = "postgres connection"
 
 
+@attrs.define(eq=False)
 class ConnectionBuilderResource:
     """A ``connection-builder``.
 
@@ -48,17 +65,61 @@ class ConnectionBuilderResource:
         certificate: A root certificate to trust, in PEM.
     """
 
-    __slots__ = ("address", "certificate")
+    address: str
+    certificate: str | None = None
 
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.certificate: str | None = None
+
+def _begin_open(
+    state: InstanceState, text: str, certificate: str | None = None
+) -> "Opening[PostgresConnection]":
+    """Judge an address, and take a place for the handle.
+
+    Args:
+        certificate: A root certificate to trust beside the usual ones, in PEM.
+
+    Raises:
+        DatabaseServerError: The address cannot be read or is not permitted, there are too many
+            handles, or the client library is missing.
+    """
+    try:
+        address = parse_postgres_address(text)
+    except ValueError as error:
+        raise DatabaseServerError(str(error)) from None
+    for server in address.servers:
+        _check_permitted(state, server)
+    missing = missing_extra("connections to PostgreSQL", "postgres", "psycopg")
+    if missing is not None:
+        raise DatabaseServerError(missing)
+    from edgezero_spin.host.factors.postgres.connecting import connect
+
+    grants = state.grants
+    postgres: PostgresConnections = grants.postgres
+    connect_ = partial(connect, address, partial(postgres.roots.file, certificate))
+    pool = postgres.pools.pool((grants.component_id, text, certificate), connect_)
+    return Opening(state, PostgresConnectionResource.kind, pool, grants.network.postgres_slots)
+
+
+def _check_permitted(state: InstanceState, server: PostgresServer) -> None:
+    names = [name for name in (server.host, server.address) if name is not None]
+    for name, granted in zip(names, server.granted, strict=True):
+        if not _is_host(name) or not may_connect(state, granted, "postgres"):
+            raise DatabaseServerError(f"address postgres://{granted} is not permitted")
+
+
+def _is_host(name: str) -> bool:
+    if _NAME.fullmatch(name):
+        return True
+    try:
+        ipaddress.IPv6Address(name)
+    except ValueError:
+        return False
+    return "%" not in name
 
 
 def _open(
     state: InstanceState, address: str, certificate: str | None = None
 ) -> PostgresConnectionResource:
-    return PostgresConnectionResource.open(state, lambda: begin_open(state, address, certificate))
+    return PostgresConnectionResource.open(state, lambda: _begin_open(state, address, certificate))
 
 
 @contextmanager
@@ -77,12 +138,11 @@ _stream_errors = partial(_errors, bad_value="bad-parameter", flat=False)
 _execute_errors = partial(_errors, bad_value="value-conversion-failed", flat=False)
 
 
-def _parameters(version: InterfaceVersion, values: Sequence[Parameter]) -> Sequence[Parameter]:
-    """Check for cases that PostgreSQL lacks, before anything is sent (PG-49)."""
-    try:
-        return version.parameters(values)
-    except ParameterValueError as error:
-        raise WitError(("value-conversion-failed", str(error))) from error
+def _check_cases(values: Sequence[Parameter]) -> None:
+    """Refuse cases that PostgreSQL lacks, before anything is sent (PG-49)."""
+    if any(case.startswith("uint") for case, _ in values):
+        message = "Postgres does not support unsigned integers"
+        raise WitError(("value-conversion-failed", message))
 
 
 def _query(
@@ -92,9 +152,9 @@ def _query(
     statement: str,
     values: Sequence[Parameter],
 ) -> dict[str, Any]:
-    parameters = _parameters(version, values)
+    _check_cases(values)
     with _query_errors(version), state.asleep():
-        columns, rows = connection.session.query(statement, parameters, state.check)
+        columns, rows = connection.session.query(statement, values, state.check)
     return version.row_set(columns, rows)
 
 
@@ -105,16 +165,14 @@ def _execute(
     statement: str,
     values: Sequence[Parameter],
 ) -> int:
-    parameters = _parameters(version, values)
+    _check_cases(values)
     with _execute_errors(version), state.asleep():
-        return connection.session.execute(statement, parameters, state.check)
+        return connection.session.execute(statement, values, state.check)
 
 
 def _set_ca_root(
     state: InstanceState, builder: ConnectionBuilderResource, certificate: str
 ) -> None:
-    from edgezero_spin.host.factors.postgres.roots import check_certificate
-
     try:
         check_certificate(certificate)
     except ValueError as error:
@@ -130,7 +188,7 @@ def _open_async(
     state: InstanceState, address: str, certificate: str | None = None
 ) -> Coroutine[Any, Any, PostgresConnectionResource]:
     return PostgresConnectionResource.open_async(
-        state, lambda: begin_open(state, address, certificate)
+        state, lambda: _begin_open(state, address, certificate)
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from edgezero_spin.host.factors.database_servers.sessions import Parameter
 from edgezero_spin.host.factors.postgres.calendar import DAY_US, days_of_date, us_of_time
 from edgezero_spin.host.factors.postgres.numeric import encode_numeric
-from edgezero_spin.host.factors.postgres.types import TYPES, Oid
+from edgezero_spin.host.factors.postgres.types import PARAMETERS, Oid
 
 __all__ = ["ParameterTypeError", "ParameterValueError", "encode_parameters", "fit_parameters"]
 
@@ -47,7 +47,7 @@ def encode_parameters(parameters: Sequence[Parameter]) -> list[bytes | None]:
     """Return the bytes of every parameter, whatever the server will infer.
 
     Raises:
-        ParameterValueError: A value is none of its kind.
+        ParameterValueError: A value is not one of its kind.
     """
     return [_encoded(index, case, value) for index, (case, value) in enumerate(parameters)]
 
@@ -213,8 +213,8 @@ _ENCODERS: dict[str, Callable[[Any], bytes | None]] = {
 
 _NO_OIDS: frozenset[int] = frozenset()
 _OIDS: dict[str, frozenset[int]] = dict.fromkeys(_ENCODERS, _NO_OIDS) | {
-    case: frozenset(oid for oid, type_ in TYPES.items() if type_.parameter == case)
-    for case in {type_.parameter for type_ in TYPES.values()}
+    case: frozenset(oid for oid, fitting in PARAMETERS.items() if fitting == case)
+    for case in PARAMETERS.values()
 }
 
 # An array names the type of its elements, which has to be the very one.

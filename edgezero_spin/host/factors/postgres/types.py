@@ -5,9 +5,7 @@ Source: contract services.md, PG-30 to PG-44; ``src/include/catalog/pg_type.dat`
 
 from enum import IntEnum
 
-import attrs
-
-__all__ = ["TYPES", "Oid", "ServerType"]
+__all__ = ["COLUMNS", "PARAMETERS", "Oid"]
 
 
 class Oid(IntEnum):
@@ -47,54 +45,44 @@ class Oid(IntEnum):
     INT8RANGE = 3926
 
 
-@attrs.frozen
-class ServerType:
-    """What stands for a type in WIT.
-
-    Attributes:
-        parameter: The case of a parameter; empty where none fits.
-        column: The case of a column's values and its data type; empty for ``unsupported``.
-    """
-
-    parameter: str
-    column: str
-
-
-def _both(case: str) -> ServerType:
-    return ServerType(case, case)
-
-
-TYPES: dict[int, ServerType] = {
-    Oid.BOOL: _both("boolean"),
-    Oid.BYTEA: _both("binary"),
-    Oid.CHAR: ServerType("int8", ""),
-    Oid.NAME: ServerType("str", ""),
-    Oid.INT8: _both("int64"),
-    Oid.INT2: _both("int16"),
-    Oid.INT4: _both("int32"),
-    Oid.TEXT: _both("str"),
-    Oid.JSON: ServerType("jsonb", ""),
-    Oid.FLOAT4: _both("floating32"),
-    Oid.FLOAT8: _both("floating64"),
-    Oid.UNKNOWN: ServerType("str", ""),
-    Oid.NAME_ARRAY: ServerType("array-str", ""),
-    Oid.INT4_ARRAY: _both("array-int32"),
-    Oid.TEXT_ARRAY: _both("array-str"),
-    Oid.BPCHAR_ARRAY: _both("array-str"),
-    Oid.VARCHAR_ARRAY: _both("array-str"),
-    Oid.INT8_ARRAY: _both("array-int64"),
-    Oid.BPCHAR: _both("str"),
-    Oid.VARCHAR: _both("str"),
-    Oid.DATE: _both("date"),
-    Oid.TIME: _both("time"),
-    Oid.TIMESTAMP: _both("datetime"),
-    Oid.TIMESTAMPTZ: ServerType("timestamp", "datetime"),
-    Oid.INTERVAL: _both("interval"),
-    Oid.NUMERIC_ARRAY: _both("array-decimal"),
-    Oid.NUMERIC: _both("decimal"),
-    Oid.UUID: _both("uuid"),
-    Oid.JSONB: _both("jsonb"),
-    Oid.INT4RANGE: _both("range-int32"),
-    Oid.NUMRANGE: _both("range-decimal"),
-    Oid.INT8RANGE: _both("range-int64"),
+COLUMNS: dict[int, str] = {
+    Oid.BOOL: "boolean",
+    Oid.BYTEA: "binary",
+    Oid.INT8: "int64",
+    Oid.INT2: "int16",
+    Oid.INT4: "int32",
+    Oid.TEXT: "str",
+    Oid.FLOAT4: "floating32",
+    Oid.FLOAT8: "floating64",
+    Oid.INT4_ARRAY: "array-int32",
+    Oid.TEXT_ARRAY: "array-str",
+    Oid.BPCHAR_ARRAY: "array-str",
+    Oid.VARCHAR_ARRAY: "array-str",
+    Oid.INT8_ARRAY: "array-int64",
+    Oid.BPCHAR: "str",
+    Oid.VARCHAR: "str",
+    Oid.DATE: "date",
+    Oid.TIME: "time",
+    Oid.TIMESTAMP: "datetime",
+    Oid.TIMESTAMPTZ: "datetime",
+    Oid.INTERVAL: "interval",
+    Oid.NUMERIC_ARRAY: "array-decimal",
+    Oid.NUMERIC: "decimal",
+    Oid.UUID: "uuid",
+    Oid.JSONB: "jsonb",
+    Oid.INT4RANGE: "range-int32",
+    Oid.NUMRANGE: "range-decimal",
+    Oid.INT8RANGE: "range-int64",
 }
+"""The case of a column's values and its data type; types without one are ``unsupported``."""
+
+PARAMETERS: dict[int, str] = {
+    **COLUMNS,
+    Oid.CHAR: "int8",
+    Oid.NAME: "str",
+    Oid.JSON: "jsonb",
+    Oid.UNKNOWN: "str",
+    Oid.NAME_ARRAY: "array-str",
+    Oid.TIMESTAMPTZ: "timestamp",
+}
+"""The case of a parameter that fits."""

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from edgezero_spin.host.factors.database_servers.sessions import NULL, Parameter
+from edgezero_spin.host.factors.database_servers.sessions import NULL
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
-from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 
 if TYPE_CHECKING:
     from edgezero_spin.host.factors.postgres.columns import PostgresColumn
@@ -44,16 +43,6 @@ class InterfaceVersion:
 
     cases: frozenset[str] | None = None
     structured: bool = False
-
-    def parameters(self, values: Sequence[Parameter]) -> Sequence[Parameter]:
-        """Return parameters, which the newest version has all cases of.
-
-        Raises:
-            ParameterValueError: One is unsigned.
-        """
-        if any(case.startswith("uint") for case, _ in values):
-            raise ParameterValueError("Postgres does not support unsigned integers")
-        return values
 
     def columns(self, columns: "Sequence[PostgresColumn]") -> list[dict[str, Any]]:
         """Return columns in the form of ``column``."""

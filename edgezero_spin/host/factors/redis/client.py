@@ -11,9 +11,9 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
-from edgezero_spin.host.factors.outbound_networking.waits import Check, no_check
 from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.factors.redis.replies import RedisError, RedisReplyError, ReplyReader
+from edgezero_spin.host.factors.waits import Check, no_check
 
 __all__ = ["RedisConnection", "encoded"]
 

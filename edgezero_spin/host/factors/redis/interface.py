@@ -1,6 +1,6 @@
 """``fermyon:spin/redis@2.0.0`` and ``spin:redis@3.0.0``: connections to Redis servers.
 
-An address that the manifest does not allow is ``invalid-address``, just as one that is none.
+An address that the manifest does not allow is ``invalid-address``, as is one that cannot be read.
 What the server says of a type that does not fit is ``type-error``, everything else ``other``.
 Version 3 has the same functions, asynchronous: while a server is asked, other requests of the
 instance go on.
@@ -10,21 +10,21 @@ Source: contract spin-host.md, DB-4, NET-22, CONF-5 to CONF-7; contract wasi03.m
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from edgezero_spin.host.factors.blocking import in_thread
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
+from edgezero_spin.host.factors.outbound_networking.allowed_hosts import may_connect
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
 from edgezero_spin.host.factors.redis.client import RedisConnection
 from edgezero_spin.host.factors.redis.replies import RedisError, RedisReplyError, Status
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
-__all__ = ["REDIS", "REDIS_3", "RedisConnectionResource", "RedisConnectionResource3"]
+__all__ = ["REDIS", "REDIS_3", "RedisConnectionResource"]
 
 _KIND = "redis connection"
 
@@ -34,45 +34,20 @@ Result = tuple[str, Any]
 
 
 class RedisConnectionResource:
-    """One open handle.
+    """One open handle; calls of several requests take turns.
 
     Attributes:
         slots: Where it counts.
     """
 
-    __slots__ = ("native", "slots")
-
     def __init__(self, native: RedisConnection, slots: ConnectionSlots) -> None:
         self.native = native
         self.slots = slots
-
-    def used(self, state: InstanceState) -> AbstractContextManager[None]:
-        """Hold the connection during one call."""
-        return state.asleep()
-
-    def close(self) -> None:
-        """Close it."""
-        self.native.close()
-
-    def drop(self, state: InstanceState) -> None:
-        """Close it, and make room for another."""
-        self.close()
-        self.slots.release()
-        release(state, _KIND)
-
-
-class RedisConnectionResource3(RedisConnectionResource):
-    """A handle of version 3: calls of several requests take turns, on threads of the host."""
-
-    __slots__ = ("_dropped", "_lock")
-
-    def __init__(self, native: RedisConnection, slots: ConnectionSlots) -> None:
-        super().__init__(native, slots)
         self._lock = threading.Lock()
         self._dropped = False
 
     @contextmanager
-    def used(self, state: InstanceState) -> Iterator[None]:
+    def used(self) -> Iterator[None]:
         """Hold the connection during one call."""
         try:
             with self._lock:
@@ -81,12 +56,14 @@ class RedisConnectionResource3(RedisConnectionResource):
             if self._dropped:
                 self.native.close()
 
-    def close(self) -> None:
-        """Close it, or have the call do so that nobody waits for any more."""
+    def drop(self, state: InstanceState) -> None:
+        """Close it, or leave that to the call that still uses it; make room for another."""
         self._dropped = True
         if self._lock.acquire(blocking=False):
             self.native.close()
             self._lock.release()
+        self.slots.release()
+        release(state, _KIND)
 
 
 def _other(message: str) -> WitError:
@@ -109,7 +86,7 @@ def _place(state: InstanceState) -> Iterator[ConnectionSlots]:
     if not claim(state, _KIND):
         raise WitError(("too-many-connections", None))
     if not slots.claim():
-        slots.give_up()
+        slots.report_rejection()
         release(state, _KIND)
         raise WitError(("too-many-connections", None))
     try:
@@ -133,11 +110,11 @@ def _open(state: InstanceState, address: str) -> RedisConnectionResource:
         return RedisConnectionResource(_connect(state, server), slots)
 
 
-async def _open_3(state: InstanceState, address: str) -> RedisConnectionResource3:
+async def _open_3(state: InstanceState, address: str) -> RedisConnectionResource:
     server = await in_thread(lambda: _address(state, address, apart=True))
     with _place(state) as slots:
         native = await in_thread(lambda: _connect(state, server), RedisConnection.close)
-        return RedisConnectionResource3(native, slots)
+        return RedisConnectionResource(native, slots)
 
 
 @contextmanager
@@ -152,10 +129,8 @@ def _errors() -> Iterator[None]:
         raise _other(error.message) from error
 
 
-def _call(
-    state: InstanceState, connection: RedisConnectionResource, *command: bytes | str | int
-) -> Any:
-    with _errors(), connection.used(state):
+def _call(connection: RedisConnectionResource, *command: bytes | str | int) -> Any:
+    with _errors(), connection.used():
         return connection.native.call(*command, max_bytes=MAX_RESULT_BYTES)
 
 
@@ -205,7 +180,7 @@ def _method(command: str, result_of: Callable[[Any], Any]) -> Callable[..., Any]
         # A list is the last parameter, and its values are parts of the command.
         *first, last = arguments
         values = last if isinstance(last, list | tuple) else [last]
-        return result_of(_call(state, connection, command, *first, *values))
+        return result_of(_call(connection, command, *first, *values))
 
     return call
 
@@ -213,7 +188,7 @@ def _method(command: str, result_of: Callable[[Any], Any]) -> Callable[..., Any]
 def _execute(
     state: InstanceState, connection: RedisConnectionResource, command: str, arguments: list[Result]
 ) -> list[Result]:
-    reply = _call(state, connection, command, *[value for _, value in arguments])
+    reply = _call(connection, command, *[value for _, value in arguments])
     with _errors():
         return list(_flat(reply))
 
@@ -241,6 +216,14 @@ _METHODS: dict[str, Callable[..., Any]] = {
 }
 
 
+def _asleep(function: Callable[..., Any]) -> HostFunction:
+    def call(state: InstanceState, *arguments: Any) -> Any:
+        with state.asleep():
+            return function(state, *arguments)
+
+    return call
+
+
 def _in_thread(function: Callable[..., Any]) -> HostFunction:
     return lambda *arguments: in_thread(partial(function, *arguments))
 
@@ -249,7 +232,7 @@ REDIS = Interface(
     "fermyon:spin/redis@2.0.0",
     {
         "[static]connection.open": _open,
-        **{f"[method]connection.{name}": function for name, function in _METHODS.items()},
+        **{f"[method]connection.{name}": _asleep(call) for name, call in _METHODS.items()},
     },
     {"connection": RedisConnectionResource},
 )
@@ -259,11 +242,8 @@ REDIS_3 = Interface(
     "spin:redis/redis@3.0.0",
     {
         "[static]connection.open": _open_3,
-        **{
-            f"[method]connection.{name}": _in_thread(function)
-            for name, function in _METHODS.items()
-        },
+        **{f"[method]connection.{name}": _in_thread(call) for name, call in _METHODS.items()},
     },
-    {"connection": RedisConnectionResource3},
+    {"connection": RedisConnectionResource},
 )
 """The interface of version 3."""

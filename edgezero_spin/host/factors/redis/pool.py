@@ -64,7 +64,7 @@ class RedisPool:
         connection.close()
 
     def close(self) -> None:
-        """Close every connection that is not lent out. Twice is harmless."""
+        """Close every connection that is not in use. Twice is harmless."""
         with self._lock:
             self._closed = True
             connections, self._idle = self._idle, []

@@ -20,13 +20,11 @@ from collections.abc import Callable
 from typing import Any
 
 from edgezero_spin.errors import HostError
+from edgezero_spin.host.factors.bounds import ENTRY_OVERHEAD, too_large
 
 __all__ = ["RedisError", "RedisReplyError", "ReplyReader", "Status"]
 
 MAX_NESTING = 16
-
-# What each reply counts besides its bytes.
-REPLY_OVERHEAD = 24
 
 _NUMBER = re.compile(rb"[+-]?[0-9]{1,19}")
 
@@ -66,7 +64,7 @@ class ReplyReader:
     ) -> None:
         self._line = line
         self._data = data
-        self._left = max_bytes - REPLY_OVERHEAD
+        self._left = max_bytes - ENTRY_OVERHEAD
         self._limit = max_bytes
 
     def reply(self, depth: int = 0) -> Any:
@@ -112,10 +110,10 @@ class ReplyReader:
         if depth >= MAX_NESTING:
             raise RedisError("the reply is nested too deeply")
         # Parts that are nothing count too, and all of them before the first is read.
-        self._take(length * REPLY_OVERHEAD)
+        self._take(length * ENTRY_OVERHEAD)
         return [self.reply(depth + 1) for _ in range(length)]
 
     def _take(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            raise RedisError(f"query result exceeds limit of {self._limit} bytes")
+            raise RedisError(too_large(self._limit))

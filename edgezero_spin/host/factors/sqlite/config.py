@@ -9,8 +9,7 @@ Source: contract spin-host.md, DB-1 and DB-2.
 from pathlib import Path
 
 from edgezero_spin.host.errors import RuntimeConfigError
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.sqlite.factor import DEFAULT_LABEL
+from edgezero_spin.host.factors.sqlite.factor import DEFAULT_LABEL, Database
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable
 
 __all__ = ["configured_databases"]

@@ -3,9 +3,8 @@
 In: a ``Database``, which says where it is, and SQL as a guest gives it. Out: columns and rows,
 or a ``SqliteError`` with SQLite's words.
 
-What a guest may do with a connection ends where the process begins: ``sqlite_rules`` says what
-a statement may name, ``sqlite_memory`` what it may hold, and ``statement_threads`` ends it
-when the time of its instance does.
+``rules`` says what a statement may name, ``memory`` what it may hold, and ``threads`` ends it when
+the time of its instance does.
 
 Source: contract spin-host.md, DB-1 to DB-3.
 """
@@ -19,7 +18,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from edgezero_spin.host.factors.sqlite.database import Database
+from edgezero_spin.host.factors.sqlite.factor import Database
 from edgezero_spin.host.factors.sqlite.memory import (
     MemoryAccount,
     StatementMemory,

@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from edgezero_spin.host.factors.bounds import size_of_row
+from edgezero_spin.host.factors.bounds import size_of_row, too_large
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection
 from edgezero_spin.host.factors.sqlite.statements import (
     RowsTooLargeError,
@@ -100,9 +100,7 @@ class RowCursor:
         for row in cursor:
             row_bytes = size_of_row(row)
             if row_bytes > self._max_row_bytes:
-                raise RowsTooLargeError(
-                    f"query result exceeds limit of {self._max_row_bytes} bytes"
-                )
+                raise RowsTooLargeError(too_large(self._max_row_bytes))
             rows.append(row)
             size += row_bytes
             if len(rows) >= most or size >= most_bytes:

@@ -3,33 +3,47 @@
 A label that the component does not list is ``access-denied``; what SQLite says is ``io``.
 The interfaces of version 2 and 3 differ in two functions.
 
-Source: contract spin-host.md, DB-1 to DB-3, CONF-12 and CONF-13.
+Version 3.1 has asynchronous functions beside them. ``execute-async`` runs the statement on a thread
+of its own while other requests of the instance go on, and returns what it found so far; the guest
+reads the rest as a stream. A statement that returns no rows is done when the future says so, and
+here before the function returns.
+
+Source: contract spin-host.md, DB-1 to DB-3, CONF-12 and CONF-13; wasi03.md, SK-20 to SK-24.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import is_live
+from edgezero_spin.host.factors.blocking import in_thread, is_live
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
-from edgezero_spin.host.factors.sqlite.database import Database
+from edgezero_spin.host.factors.sqlite.cursors import RowCursor
+from edgezero_spin.host.factors.sqlite.factor import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.factors.sqlite.statements import SqliteRow
-from edgezero_spin.host.runtime.interface import HostFunction, Interface, VariantTable, WitError
+from edgezero_spin.host.factors.streams import PartwiseSource
+from edgezero_spin.host.runtime.interface import (
+    Err,
+    HostFunction,
+    Interface,
+    VariantTable,
+    WitError,
+)
 
 __all__ = [
     "INTERFACES",
-    "VERSION_3",
-    "Connection2",
+    "SQLITE_3_1",
     "SqliteConnectionResource",
-    "error_of",
     "execute",
     "open_connection",
-    "row_results",
 ]
 
 _KIND = "sqlite connection"
+
+ROWS_AT_ONCE = 256
+BYTES_AT_ONCE = 1024 * 1024
+"""Rows, and bytes of them, after which the guest has to read before there are more."""
 
 _CASES: dict[type, str] = {
     int: "integer",
@@ -54,10 +68,6 @@ class SqliteConnectionResource:
         self.native.close()
 
 
-class Connection2(SqliteConnectionResource):
-    """A handle of the interface of version 2."""
-
-
 def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
     """Return a connection to the database behind a label; it counts until ``release``.
 
@@ -74,8 +84,7 @@ def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
     return database.connect(lambda: is_live(state), state.sql_memory)
 
 
-def error_of(error: SqliteError) -> WitError:
-    """An ``error``."""
+def _error_of(error: SqliteError) -> WitError:
     return WitError(("database-full", None) if error.full else ("io", error.message))
 
 
@@ -92,43 +101,96 @@ def execute(
         )
     except SqliteError as error:
         state.check()
-        raise error_of(error) from error
-    return {"columns": columns, "rows": row_results(columns, rows)}
+        raise _error_of(error) from error
+    return {"columns": columns, "rows": _row_results(columns, rows)}
 
 
-def row_results(columns: Sequence[str], rows: Sequence[SqliteRow]) -> VariantTable:
-    """Return a list of ``row-result``."""
+def _row_results(columns: Sequence[str], rows: Sequence[SqliteRow]) -> VariantTable:
     return VariantTable.of_rows([_CASES] * len(columns), rows, field="values")
 
 
-def _open_as(
-    class_: type[SqliteConnectionResource],
-) -> Callable[[InstanceState, str], SqliteConnectionResource]:
-    return lambda state, label: class_(open_connection(state, label))
+def _open(state: InstanceState, label: str) -> SqliteConnectionResource:
+    return SqliteConnectionResource(open_connection(state, label))
 
 
-def _last_insert_rowid(state: InstanceState, connection: SqliteConnectionResource) -> int:
-    return connection.native.last_insert_rowid()
+class _Rows(PartwiseSource):
+    """The rows of one statement, as a guest reads them."""
+
+    def __init__(self, cursor: RowCursor) -> None:
+        super().__init__(apart=True)
+        self.cursor = cursor
+
+    def look_up(self) -> None:
+        """Look up the next rows."""
+        rows: list[SqliteRow] = []
+        try:
+            self.cursor.read(rows, ROWS_AT_ONCE, BYTES_AT_ONCE)
+            self.whole = self.cursor.ended
+        except SqliteError as error:
+            self.failure = _error_of(error)
+        self.ready = _row_results(self.cursor.columns, rows)
+        if self.whole or self.failure is not None:
+            self.cursor.close()
+
+    def close(self) -> None:
+        """Stop the statement: nobody reads any more."""
+        self.cursor.close()
+        self.outcome.settle(Err(("io", "row send error")))
 
 
-def _changes(state: InstanceState, connection: SqliteConnectionResource) -> int:
-    return connection.native.changes()
+async def _execute_async(
+    state: InstanceState,
+    connection: SqliteConnectionResource,
+    statement: str,
+    parameters: list[tuple[str, Any]],
+) -> tuple[list[str], Any, Any]:
+    values = [value for _, value in parameters]
+    cursor = RowCursor(connection.native, statement, values, max_row_bytes=MAX_RESULT_BYTES)
+    rows = _Rows(cursor)
+    await in_thread(rows.look_up, lambda _: cursor.close())
+    return cursor.columns, *rows.ends
+
+
+def _number(read: Callable[[DatabaseConnection], int]) -> HostFunction:
+    def call(state: InstanceState, connection: SqliteConnectionResource) -> Any:
+        native = connection.native
+        with native.unused() as free:
+            if free:
+                return read(native)
+        return in_thread(lambda: read(native))
+
+    return call
 
 
 _VERSION_2: dict[str, HostFunction] = {
-    "[static]connection.open": _open_as(Connection2),
+    "[static]connection.open": _open,
     "[method]connection.execute": execute,
 }
+_VERSION_3: dict[str, HostFunction] = {
+    **_VERSION_2,
+    "[method]connection.last-insert-rowid": lambda _, connection: (
+        connection.native.last_insert_rowid()
+    ),
+    "[method]connection.changes": lambda _, connection: connection.native.changes(),
+}
+_RESOURCES = {"connection": SqliteConnectionResource}
 
-VERSION_3: dict[str, HostFunction] = {
-    "[static]connection.open": _open_as(SqliteConnectionResource),
-    "[method]connection.execute": execute,
-    "[method]connection.last-insert-rowid": _last_insert_rowid,
-    "[method]connection.changes": _changes,
-}
+SQLITE_3_1 = Interface(
+    "spin:sqlite/sqlite@3.1.0",
+    {
+        **_VERSION_3,
+        "[static]connection.open-async": _open,
+        "[method]connection.execute-async": _execute_async,
+        "[method]connection.changes-async": _number(DatabaseConnection.changes),
+        "[method]connection.last-insert-rowid-async": _number(DatabaseConnection.last_insert_rowid),
+    },
+    _RESOURCES,
+)
+"""The interface of version 3.1."""
 
 INTERFACES = (
-    Interface("fermyon:spin/sqlite@2.0.0", _VERSION_2, {"connection": Connection2}),
-    Interface("spin:sqlite/sqlite@3.0.0", VERSION_3, {"connection": SqliteConnectionResource}),
+    Interface("fermyon:spin/sqlite@2.0.0", _VERSION_2, _RESOURCES),
+    Interface("spin:sqlite/sqlite@3.0.0", _VERSION_3, _RESOURCES),
+    SQLITE_3_1,
 )
-"""The interfaces, versions included; ``sqlite_3_1`` has the one with asynchronous functions."""
+"""The interfaces, versions included."""

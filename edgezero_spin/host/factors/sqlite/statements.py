@@ -15,7 +15,7 @@ import apsw
 import attrs
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.factors.bounds import size_of_row
+from edgezero_spin.host.factors.bounds import size_of_row, too_large
 
 __all__ = [
     "PreparedStatement",
@@ -122,7 +122,7 @@ def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[SqliteRow]:
         for row in cursor:
             size += size_of_row(row)
             if size > max_bytes:
-                raise RowsTooLargeError(f"query result exceeds limit of {max_bytes} bytes")
+                raise RowsTooLargeError(too_large(max_bytes))
             rows.append(row)
     finally:
         cursor.close(True)

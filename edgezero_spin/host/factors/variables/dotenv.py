@@ -10,7 +10,7 @@ underscore.
 What Spin reads means the same here. Some of what it refuses is read all the same, ``"$NAME"``
 for one.
 
-Source: contract spin-host.md, VAR-22: an entry that is none of this is an error.
+Source: contract spin-host.md, VAR-22: an entry of another form is an error.
 """
 
 import re

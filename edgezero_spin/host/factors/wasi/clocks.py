@@ -1,13 +1,13 @@
 """``wasi:clocks``: the host's real clocks (ENV-16)."""
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.io import Pollable
 from edgezero_spin.host.runtime.interface import Interface
 
-__all__ = ["INTERFACES", "datetime_of"]
+__all__ = ["INTERFACES", "SECOND_NS", "datetime_of", "resolution_ns"]
 
 SECOND_NS = 1_000_000_000
 
@@ -18,12 +18,13 @@ def datetime_of(nanoseconds: int) -> dict[str, Any]:
     return {"seconds": seconds, "nanoseconds": rest}
 
 
-def _nanoseconds(seconds: float) -> int:
-    return max(1, round(seconds * SECOND_NS))
+def resolution_ns(clock: Literal["monotonic", "time"]) -> int:
+    """How often a clock changes."""
+    return max(1, round(time.get_clock_info(clock).resolution * SECOND_NS))
 
 
-_WALL_RESOLUTION = datetime_of(_nanoseconds(time.get_clock_info("time").resolution))
-_MONOTONIC_RESOLUTION = _nanoseconds(time.get_clock_info("monotonic").resolution)
+_WALL_RESOLUTION = datetime_of(resolution_ns("time"))
+_MONOTONIC_RESOLUTION = resolution_ns("monotonic")
 
 
 def _subscribe_instant(state: InstanceState, when: int) -> Pollable:

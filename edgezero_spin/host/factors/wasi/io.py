@@ -73,18 +73,13 @@ class Parent:
 
     __slots__ = ("_children",)
 
-    @property
-    def children(self) -> int:
-        """Resources made of this one that the guest still holds."""
-        return getattr(self, "_children", 0)
-
     def adopt(self) -> None:
         """Count a child that was made."""
-        self._children = self.children + 1
+        self._children = getattr(self, "_children", 0) + 1
 
     def release(self) -> None:
         """Count a child that was dropped."""
-        self._children = self.children - 1
+        self._children -= 1
 
     def check_childless(self, function: str) -> None:
         """Make sure that nothing is left that depends on this resource.
@@ -95,7 +90,7 @@ class Parent:
         Raises:
             Trap: A child is alive.
         """
-        if self.children:
+        if getattr(self, "_children", 0):
             raise Trap(f"{function}: the resource has children; drop those first")
 
 
@@ -215,10 +210,6 @@ def _subscribe(state: InstanceState, stream: InputStream | OutputStream) -> Poll
     return Pollable(stream.ready, parent=stream)
 
 
-def _check_write(state: InstanceState, stream: OutputStream) -> int:
-    return stream.room()
-
-
 def _write(state: InstanceState, stream: OutputStream, contents: bytes) -> None:
     room = stream.room()
     if len(contents) > room:
@@ -296,10 +287,6 @@ def _blocking_splice(
         state.wait(source.ready)
 
 
-def _pollable_ready(state: InstanceState, pollable: Pollable) -> bool:
-    return pollable.ready()
-
-
 def _pollable_block(state: InstanceState, pollable: Pollable) -> None:
     state.wait(pollable.ready, pollable.until_ns)
 
@@ -328,7 +315,7 @@ ERROR = Interface(
 POLL = Interface(
     "wasi:io/poll",
     {
-        "[method]pollable.ready": _pollable_ready,
+        "[method]pollable.ready": lambda state, pollable: pollable.ready(),
         "[method]pollable.block": _pollable_block,
         "poll": _poll,
     },
@@ -343,7 +330,7 @@ STREAMS = Interface(
         "[method]input-stream.skip": _skip,
         "[method]input-stream.blocking-skip": _blocking_skip,
         "[method]input-stream.subscribe": _subscribe,
-        "[method]output-stream.check-write": _check_write,
+        "[method]output-stream.check-write": lambda state, stream: stream.room(),
         "[method]output-stream.write": _write,
         "[method]output-stream.blocking-write-and-flush": _blocking_write,
         "[method]output-stream.flush": _flush,

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
+from edgezero_spin.host.factors.outbound_networking.allowed_hosts import may_connect
 from edgezero_spin.host.factors.wasi.io import InputStream, IoError, OutputStream, Parent, Pollable
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
@@ -109,7 +109,7 @@ def creator(kind: type[Socket], settings: dict[str, Any], too_many: Any) -> Host
     def create(state: InstanceState, family: str) -> Socket:
         slots = state.grants.network.socket_slots
         if not slots.claim():
-            slots.give_up()
+            slots.report_rejection()
             raise WitError(too_many)
         return kind(family, dict(settings))
 

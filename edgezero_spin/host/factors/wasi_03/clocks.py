@@ -6,21 +6,17 @@ Source: contract wasi03.md, WE-10 to WE-13.
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any, Literal
+from typing import Any
 
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.clocks import SECOND_NS
+from edgezero_spin.host.factors.wasi.clocks import SECOND_NS, resolution_ns
 from edgezero_spin.host.runtime.interface import Interface
 
 __all__ = ["INTERFACES_03", "instant_of"]
 
 
-def _resolution(clock: Literal["monotonic", "time"]) -> int:
-    return max(1, round(time.get_clock_info(clock).resolution * SECOND_NS))
-
-
-_RESOLUTION = _resolution("monotonic")
-_SYSTEM_RESOLUTION = _resolution("time")
+_RESOLUTION = resolution_ns("monotonic")
+_SYSTEM_RESOLUTION = resolution_ns("time")
 
 
 def instant_of(nanoseconds: int) -> dict[str, int]:

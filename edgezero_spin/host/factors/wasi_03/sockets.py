@@ -1,6 +1,6 @@
 """``wasi:sockets@0.3``: refused, as Spin refuses a component that no host allows.
 
-The rules are those of 0.2 (``wasi_sockets``): sockets can be made and asked for their settings,
+The rules are those of 0.2 (``wasi.sockets``): sockets can be made and asked for their settings,
 and whatever would touch the network is ``access-denied``. There is no connection, so what takes
 or gives a stream of one answers ``invalid-state``.
 
@@ -29,7 +29,7 @@ from edgezero_spin.host.runtime.host_ends import StreamReader
 from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface, WitError
 
-__all__ = ["INTERFACES_03", "TcpSocket03", "UdpSocket03"]
+__all__ = ["INTERFACES_03"]
 
 _MAX_DATAGRAM_BYTES = 65535
 
@@ -38,14 +38,6 @@ _TOO_MANY = ("other", "connection quota exhausted")
 
 # Not in a domain name, by the URL standard.
 _FORBIDDEN = re.compile(r"[\x00-\x20#/:<>?@\[\\\]^|%\x7f]")
-
-
-class TcpSocket03(TcpSocket):
-    """``tcp-socket``."""
-
-
-class UdpSocket03(UdpSocket):
-    """``udp-socket``."""
 
 
 def _error(case: str) -> WitError:
@@ -112,7 +104,7 @@ INTERFACES_03 = (
     Interface(
         "wasi:sockets/types@0.3",
         {
-            "[static]tcp-socket.create": creator(TcpSocket03, TCP_DEFAULTS, _TOO_MANY),
+            "[static]tcp-socket.create": creator(TcpSocket, TCP_DEFAULTS, _TOO_MANY),
             "[method]tcp-socket.bind": _bind,
             "[method]tcp-socket.connect": _connector("tcp"),
             "[method]tcp-socket.listen": _denied,
@@ -124,7 +116,7 @@ INTERFACES_03 = (
             "[method]tcp-socket.get-address-family": lambda state, socket: socket.family,
             "[method]tcp-socket.set-listen-backlog-size": setter("listen-backlog-size", _INVALID),
             **settings("tcp-socket", TCP_DEFAULTS, _INVALID, "get-"),
-            "[static]udp-socket.create": creator(UdpSocket03, UDP_DEFAULTS, _TOO_MANY),
+            "[static]udp-socket.create": creator(UdpSocket, UDP_DEFAULTS, _TOO_MANY),
             "[method]udp-socket.bind": _bind,
             "[method]udp-socket.connect": _connect_udp,
             "[method]udp-socket.disconnect": _invalid_state,
@@ -135,7 +127,7 @@ INTERFACES_03 = (
             "[method]udp-socket.get-address-family": lambda state, socket: socket.family,
             **settings("udp-socket", UDP_DEFAULTS, _INVALID, "get-"),
         },
-        {"tcp-socket": TcpSocket03, "udp-socket": UdpSocket03},
+        {"tcp-socket": TcpSocket, "udp-socket": UdpSocket},
     ),
     Interface("wasi:sockets/ip-name-lookup@0.3", {"resolve-addresses": _resolve}),
 )

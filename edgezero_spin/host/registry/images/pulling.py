@@ -1,4 +1,4 @@
-"""Bring an application from an OCI registry into the application cache.
+"""Pull of an application from an OCI registry into the application cache.
 
 In: a reference. Out: a ``PulledImage``: the locked application, its content in the cache, and
 the digest of the manifest, by which the image can be signed, checked and asked for again.
@@ -9,9 +9,8 @@ layers at a time.
 Source: contract spin-host.md, OCI-23 to OCI-45 and OCI-52, MAN-90.
 """
 
-import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import attrs
@@ -22,7 +21,7 @@ from edgezero_spin.host.registry.images.archive import unpack_archive
 from edgezero_spin.host.registry.images.image import (
     MAX_TOTAL_BYTES,
     ImageLayout,
-    Needed,
+    NamedContent,
     check_locked_app,
     layout_of,
     needed_by,
@@ -37,6 +36,7 @@ from edgezero_spin.host.registry.images.signatures import (
     load_keys,
 )
 from edgezero_spin.host.registry.repository import Blob, Manifest, OciRepository, small_blob
+from edgezero_spin.manifest.decoding import decode_json
 from edgezero_spin.manifest.image_reference import DEFAULT_TAG, ImageReference, without_credentials
 from edgezero_spin.manifest.spin import (
     FetchError,
@@ -47,9 +47,6 @@ from edgezero_spin.manifest.spin import (
 )
 
 __all__ = ["PulledImage", "pull_image", "resolve_image"]
-
-MAX_DEPTH = 64
-"""Levels of lists and tables in a locked application; Spin's own have about seven."""
 
 
 @attrs.frozen(kw_only=True)
@@ -157,32 +154,15 @@ def _application(text: bytes, reference: ImageReference) -> LockedApp | None:
     """Read the lock of an image; ``None`` where it is the configuration of something else."""
     try:
         decoded = text.decode()
-        value = json.loads(decoded)
-    except (ValueError, RecursionError) as error:
-        raise FetchError(f"its application is not JSON: {error}") from error
+        value = decode_json(decoded)
+    except ValueError as error:
+        raise FetchError(f"its application cannot be read as JSON: {error}") from error
     if not isinstance(value, dict) or "spin_lock_version" not in value:
         return None
-    if _depth_of(value) > MAX_DEPTH:
-        raise FetchError(f"its application is nested more than {MAX_DEPTH} deep")
     try:
         return parse_lock(decoded, Path(str(reference)))
     except ManifestError as error:
         raise FetchError(f"its application cannot be read: {error}") from error
-
-
-def _depth_of(value: object) -> int:
-    """How deep lists and tables lie in each other; found without recursion."""
-    depth = 0
-    level = [value]
-    while level:
-        depth += 1
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return depth
 
 
 def _package(path: Path, reference: ImageReference) -> LockedApp:
@@ -192,10 +172,13 @@ def _package(path: Path, reference: ImageReference) -> LockedApp:
 
 
 def _bring(
-    repository: OciRepository, layout: ImageLayout, needed: list[Needed], cache: ContentCache
+    repository: OciRepository,
+    layout: ImageLayout,
+    needed: Mapping[str, NamedContent],
+    cache: ContentCache,
 ) -> None:
     """Get what an application names into the cache: its own layers first, then archives."""
-    missing = {item.digest: item for item in needed if cache.kept(item.digest) is None}
+    missing = {digest: item for digest, item in needed.items() if cache.kept(digest) is None}
     for kind in KINDS:
         layers = [
             layout.content[digest]
@@ -211,9 +194,9 @@ def _bring(
                 unpack_archive(path, packed, cache)
             except FetchError as error:
                 raise FetchError(f"its archive {archive.digest} is refused: {error}") from error
-    for item in needed:
-        if cache.kept(item.digest) is None:
-            raise FetchError(f"{item.place}: {item.digest} is in none of its layers")
+    for digest, item in needed.items():
+        if cache.kept(digest) is None:
+            raise FetchError(f"{item.place}: {digest} is in none of its layers")
 
 
 def _download(
@@ -252,6 +235,6 @@ def _check_size(app: LockedApp, cache: ContentCache) -> None:
 
 def _manifest_folder(reference: ImageReference) -> Path:
     """Where Spin keeps what it knows of an image, below ``manifests`` (OCI-41)."""
-    # A port stands behind a colon, which Windows has not in file names.
+    # A port follows a colon, which file names cannot have on Windows.
     registry = reference.registry.replace(":", "_" if os.name == "nt" else ":")
     return Path(registry, reference.repository, reference.tag or DEFAULT_TAG)

@@ -1,4 +1,4 @@
-"""Put an application into an OCI registry, as ``spin registry push`` does.
+"""Push of an application to an OCI registry, as ``spin registry push`` does it.
 
 In: a manifest on this disk and a reference. Out: an image with a layer for each component and
 each file that is not small, or one archive for each folder where those would be too many; and
@@ -42,7 +42,6 @@ from edgezero_spin.manifest.spin import (
     FetchError,
     LockedApp,
     LockedComponent,
-    LockedDependency,
     LockedFiles,
     load_spin_manifest,
     lock_application,
@@ -70,19 +69,6 @@ class PushedImage:
 
     digest: str
     confirmed: bool
-
-
-@attrs.frozen
-class _Assembly:
-    """An application taken apart.
-
-    Attributes:
-        app: What is left of it: content by digest.
-        layers: Its content, each layer once.
-    """
-
-    app: LockedApp
-    layers: dict[str, ImageLayer]
 
 
 def push_manifest(
@@ -123,10 +109,11 @@ def push_manifest(
             _check(app)
             if compose:
                 app = _composed(app, Path(folder))
-            assembly = _assemble(app, archived="SPIN_OCI_ARCHIVE_LAYERS" in os.environ)
-            if len(assembly.layers) > MAX_FILE_LAYERS:
-                assembly = _assemble(app, archived=True)
-            return _push(repository, parsed.tag or DEFAULT_TAG, assembly, annotations or {})
+            locked, layers = _assemble(app, archived="SPIN_OCI_ARCHIVE_LAYERS" in os.environ)
+            if len(layers) > MAX_FILE_LAYERS:
+                locked, layers = _assemble(app, archived=True)
+            tag = parsed.tag or DEFAULT_TAG
+            return _push(repository, tag, locked, layers, annotations or {})
 
 
 def _check(app: LockedApp) -> None:
@@ -175,8 +162,12 @@ def _composed(app: LockedApp, folder: Path) -> LockedApp:
     return attrs.evolve(app, components=components)
 
 
-def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:
-    """Take an application apart, with a layer for each file or for each folder."""
+def _assemble(app: LockedApp, *, archived: bool) -> tuple[LockedApp, list[ImageLayer]]:
+    """Split an application into its lock, with content by digest, and its layers.
+
+    Args:
+        archived: Make one layer for each folder, not for each file.
+    """
     layers: dict[str, ImageLayer] = {}
 
     def keep(layer: ImageLayer) -> ImageLayer:
@@ -188,7 +179,7 @@ def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:
         for name, dependency in part.dependencies.items():
             place = f"Component {part.id} dependency {name}"
             layer = keep(wasm_layer(dependency.source, place))
-            dependencies[name] = _with_source(dependency, layer)
+            dependencies[name] = attrs.evolve(dependency, source=content_of(layer))
         files: list[LockedFiles] = []
         for folder in part.files:
             for found in files_below(folder.content):
@@ -205,17 +196,17 @@ def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:
 
     components = tuple(component(part) for part in app.components)
     metadata = {name: value for name, value in app.metadata.items() if name != "origin"}
-    return _Assembly(attrs.evolve(app, components=components, metadata=metadata), layers)
-
-
-def _with_source(dependency: LockedDependency, layer: ImageLayer) -> LockedDependency:
-    return attrs.evolve(dependency, source=content_of(layer))
+    return attrs.evolve(app, components=components, metadata=metadata), list(layers.values())
 
 
 def _push(
-    repository: OciRepository, tag: str, assembly: _Assembly, annotations: Mapping[str, str]
+    repository: OciRepository,
+    tag: str,
+    app: LockedApp,
+    content_layers: list[ImageLayer],
+    annotations: Mapping[str, str],
 ) -> PushedImage:
-    lock = _json(assembly.app.to_value())
+    lock = _json(app.to_value())
     application = bytes_layer(lock, APPLICATION_TYPE)
     config = bytes_layer(
         _json(
@@ -229,7 +220,7 @@ def _push(
         ),
         CONFIG_TYPE,
     )
-    layers = [*assembly.layers.values(), application]
+    layers = [*content_layers, application]
 
     def send(layer: ImageLayer, until_stopped: PiecesUntilStopped) -> None:
         repository.upload(layer.blob, lambda: until_stopped(layer.open()))
@@ -241,7 +232,7 @@ def _push(
             "mediaType": IMAGE_MANIFEST,
             "config": config.blob.to_value(),
             "layers": [layer.blob.to_value() for layer in layers],
-            "annotations": {**_annotations_of(assembly.app), **annotations},
+            "annotations": {**_annotations_of(app), **annotations},
         }
     )
     digest = repository.put_manifest(tag, content)
@@ -250,16 +241,16 @@ def _push(
 
 
 def _annotations_of(app: LockedApp) -> dict[str, str]:
-    """What an application says of itself, by the names that images have for it (OCI-16)."""
+    """Return the annotations of an image of an application (OCI-16)."""
     authors = app.metadata.get("authors", ())
-    said = {
+    named = {
         "title": app.name,
         "version": str(app.metadata.get("version", "")),
         "description": str(app.metadata.get("description", "")),
         "authors": ", ".join(authors),
         "created": datetime.now(UTC).isoformat(),
     }
-    return {f"{_ANNOTATION}.{name}": value for name, value in said.items() if value}
+    return {f"{_ANNOTATION}.{name}": value for name, value in named.items() if value}
 
 
 def _json(value: object) -> bytes:

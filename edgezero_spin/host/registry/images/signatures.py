@@ -13,7 +13,6 @@ SIGNATURE_SPEC and BUNDLE_SPEC; DSSE 1.0.
 
 import base64
 import binascii
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ import attrs
 
 from edgezero_spin.host.registry.images.references import ImageError
 from edgezero_spin.host.registry.repository import Blob, OciRepository, small_blob
+from edgezero_spin.manifest.decoding import decode_json
 from edgezero_spin.manifest.spin import FetchError
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _simple_signatures(
     manifest = repository.find_manifest(f"{digest.replace(':', '-')}.sig")
     if manifest is None:
         return
-    document = json.loads(manifest.content)
+    document = decode_json(manifest.content)
     for layer, value in zip(manifest.layers, document.get("layers", ()), strict=False):
         annotations = value.get("annotations")
         text = annotations.get(_SIGNATURE) if isinstance(annotations, dict) else None
@@ -225,8 +225,8 @@ def _at(value: object, *names: str) -> Any:
 
 def _json(content: bytes) -> object:
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
+        return decode_json(content)
+    except ValueError:
         return None
 
 

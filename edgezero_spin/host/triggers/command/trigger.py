@@ -17,8 +17,7 @@ from edgezero_spin.host.exchange.event import TriggerEvent
 from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
 from edgezero_spin.host.execution.instance_pool import PooledInstance
 from edgezero_spin.host.factors.wasi.cli import GuestExit
-from edgezero_spin.host.triggers.event_triggers import EventEntry, EventTriggers, component_of
-from edgezero_spin.host.triggers.tables import read_texts
+from edgezero_spin.host.triggers.event_triggers import EventEntry, EventTriggers, read_entry
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
     EventSink,
@@ -60,8 +59,8 @@ class CommandTriggerKind:
         problems: list[str] = []
         entries = []
         for entry in declared.entries:
-            read_texts(f"trigger {entry.id!r}", entry.settings, {}, problems=problems)
-            entries.append(EventEntry(id=entry.id, component=component_of(entry, problems)))
+            component, _ = read_entry(entry, {}, problems=problems)
+            entries.append(EventEntry(id=entry.id, component=component))
         if problems:
             raise TriggerConfigError(*problems)
         if len(entries) > 1:

@@ -9,10 +9,6 @@ expression means.
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from croniter import croniter
 
 __all__ = ["CronSchedule"]
 
@@ -66,7 +62,7 @@ class CronSchedule:
             raise ValueError(f"{expression!r} never comes true")
 
     def after(self, moment: datetime) -> datetime | None:
-        """Return the first moment after another; ``None`` where there is none any more.
+        """Return the first moment after another; ``None`` where there is none.
 
         Args:
             moment: In UTC.
@@ -83,24 +79,20 @@ class CronSchedule:
         return None
 
     def _next(self, moment: datetime) -> datetime | None:
-        from croniter import CroniterBadDateError
+        from croniter import CroniterBadDateError, croniter
 
-        try:
-            found: datetime = self._iterator(moment).get_next(datetime)
-        except CroniterBadDateError:
-            return None
-        return found
-
-    def _iterator(self, moment: datetime) -> "croniter":
-        from croniter import croniter
-
-        return croniter(
+        moments = croniter(
             self._fields,
             moment,
             second_at_beginning=True,
             day_or=False,
             max_years_between_matches=MOST_YEARS,
         )
+        try:
+            found: datetime = moments.get_next(datetime)
+        except CroniterBadDateError:
+            return None
+        return found
 
 
 def _refusal(expression: str, reason: str) -> str:

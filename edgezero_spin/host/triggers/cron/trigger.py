@@ -22,9 +22,8 @@ from edgezero_spin.host.triggers.event_triggers import (
     EventEntry,
     EventTriggers,
     ListenerEvent,
-    component_of,
+    read_entry,
 )
-from edgezero_spin.host.triggers.tables import read_texts
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
     EventSink,
@@ -70,7 +69,7 @@ class CronTriggerKind:
     kind = CRON
 
     def configure(self, declared: TriggerDeclarations) -> "CronTriggers":
-        """Read expressions; a table of the application counts for nothing (CRN-1)."""
+        """Read expressions; a table of the application is ignored (CRN-1)."""
         missing = missing_extra("cron triggers", "cron", "croniter")
         if missing is not None:
             raise TriggerConfigError(missing)
@@ -82,15 +81,13 @@ class CronTriggerKind:
 
 
 def _entry(entry: TriggerEntry, problems: list[str]) -> CronEntry:
-    place = f"trigger {entry.id!r}"
-    texts = read_texts(place, entry.settings, {"cron_expression": EXAMPLE}, problems=problems)
-    component = component_of(entry, problems)
+    component, texts = read_entry(entry, {"cron_expression": EXAMPLE}, problems=problems)
     expression = texts.get("cron_expression")
     if expression is not None:
         try:
             CronSchedule(expression)
         except ValueError as error:
-            problems.append(f"{place}: cron_expression: {error}")
+            problems.append(f"trigger {entry.id!r}: cron_expression: {error}")
     return CronEntry(id=entry.id, component=component, expression=expression or "")
 
 

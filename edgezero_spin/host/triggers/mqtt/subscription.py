@@ -22,6 +22,7 @@ import attrs
 from paho.mqtt.client import MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edgezero_spin.events import MqttMessage
 from edgezero_spin.host.factors.mqtt.address import MqttAddress
 from edgezero_spin.host.factors.mqtt.client import BoundedClient
 from edgezero_spin.host.factors.outbound_networking.sockets import connect
@@ -74,7 +75,7 @@ class MqttSubscription:
         self._login = login
         self._topic = topic
         self._qos = qos
-        self._waiting: deque[MQTTMessage] = deque()
+        self._waiting: deque[tuple[int, MqttMessage]] = deque()
         self._waiting_bytes = 0
         self._dropped = 0
         self._changed = asyncio.Event()
@@ -170,6 +171,7 @@ class MqttSubscription:
 
     def close(self) -> None:
         """Leave the broker. Twice is harmless."""
+        self._unwatch()
         if self._watch is not None:
             self._watch.cancel()
         if self._native.socket() is not None:
@@ -184,8 +186,10 @@ class MqttSubscription:
             loop.remove_writer(self._descriptor)
             self._descriptor = -1
 
-    async def messages(self) -> AsyncIterator[MQTTMessage]:
+    async def messages(self) -> AsyncIterator[MqttMessage]:
         """Yield each message, which is acknowledged when the next one is asked for.
+
+        Ends by an error only.
 
         Raises:
             ServerGoneError: The connection is lost.
@@ -193,10 +197,10 @@ class MqttSubscription:
         while True:
             while not self._waiting:
                 await self._change()
-            message = self._waiting.popleft()
+            id, message = self._waiting.popleft()
             self._waiting_bytes -= len(message.payload)
             yield message
-            self._native.ack(message.mid, message.qos)
+            self._native.ack(id, message.qos)
 
     async def _change(self) -> None:
         if self._error is not None:
@@ -266,11 +270,19 @@ class MqttSubscription:
         self._subscribed = True
         self._changed.set()
 
-    def _on_message(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
+    def _on_message(self, _client: Any, _data: Any, came: MQTTMessage) -> None:
+        try:
+            message = MqttMessage(came.topic, bytes(came.payload), came.qos)
+        except UnicodeDecodeError:
+            logger.error(
+                "mqtt trigger at %s: a message was skipped: its topic is not UTF-8", self._place
+            )
+            self._native.ack(came.mid, came.qos)
+            return
         size = len(message.payload)
         if message.qos == 0 and self._waiting_bytes + size > MOST_WAITING_BYTES:
             self._dropped += 1
             return
         self._waiting_bytes += size
-        self._waiting.append(message)
+        self._waiting.append((came.mid, message))
         self._changed.set()

@@ -19,10 +19,10 @@ from edgezero_spin.host.triggers.event_triggers import (
     EventEntry,
     EventTriggers,
     ListenerEvent,
-    component_of,
+    read_entry,
 )
 from edgezero_spin.host.triggers.mqtt.topics import filter_fault, topic_matches
-from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
+from edgezero_spin.host.triggers.reconnecting import stay_connected
 from edgezero_spin.host.triggers.tables import read_texts, rendered
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
@@ -120,14 +120,11 @@ class MqttTriggerKind:
 
 
 def _entry(entry: TriggerEntry, problems: list[str]) -> MqttEntry:
-    place = f"trigger {entry.id!r}"
-    texts = read_texts(
-        place, entry.settings, {"topic": "sensors/+/temperature", "qos": "1"}, problems=problems
-    )
-    component = component_of(entry, problems)
+    examples = {"topic": "sensors/+/temperature", "qos": "1"}
+    component, texts = read_entry(entry, examples, problems=problems)
     qos = texts.get("qos", "0")
     if qos not in QUALITIES:
-        problems.append(f'{place}: qos {qos!r} is not "0", "1" or "2"')
+        problems.append(f'trigger {entry.id!r}: qos {qos!r} is not "0", "1" or "2"')
         qos = "0"
     return MqttEntry(id=entry.id, component=component, topic=texts.get("topic", ""), qos=int(qos))
 
@@ -238,9 +235,7 @@ class _MqttListener:
             ) as subscription:
                 connected()
                 async for message in subscription.messages():
-                    came = MqttMessage(message.topic, bytes(message.payload), message.qos)
-                    await events.deliver(ListenerEvent([entry], came))
-            raise ServerGoneError(f"disconnected from {self.broker.host}")
+                    await events.deliver(ListenerEvent([entry], message))
 
         await stay_connected(self.name, listen, events)
 

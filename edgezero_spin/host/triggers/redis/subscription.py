@@ -109,6 +109,8 @@ class Subscription:
             # Whoever takes the message may need long; the server is not silent meanwhile.
             self._heard = True
             if isinstance(reply, list) and len(reply) == 3 and reply[0] == b"message":
+                if not isinstance(reply[1], bytes) or not isinstance(reply[2], bytes | None):
+                    raise self._nonsense()
                 channel, payload = reply[1].decode("utf-8", "replace"), reply[2]
                 if payload is None:
                     logger.error(
@@ -121,7 +123,7 @@ class Subscription:
                     yield channel, payload
 
     def _look(self) -> None:
-        """Ask a server that has said nothing; give up on one that did not answer."""
+        """Ping a silent server; close the connection of one that did not answer."""
         if self._heard:
             self._silent = False
         elif self._silent:

@@ -23,9 +23,9 @@ from edgezero_spin.host.triggers.event_triggers import (
     EventEntry,
     EventTriggers,
     ListenerEvent,
-    component_of,
+    read_entry,
 )
-from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
+from edgezero_spin.host.triggers.reconnecting import stay_connected
 from edgezero_spin.host.triggers.redis.subscription import Subscription
 from edgezero_spin.host.triggers.tables import read_texts, rendered
 from edgezero_spin.host.triggers.trigger import (
@@ -102,14 +102,10 @@ class RedisTriggerKind:
 
 
 def _entry(entry: TriggerEntry, default: str | None, problems: list[str]) -> RedisEntry:
-    place = f"trigger {entry.id!r}"
-    texts = read_texts(
-        place, entry.settings, {"channel": "orders"}, ("address",), problems=problems
-    )
-    component = component_of(entry, problems)
+    component, texts = read_entry(entry, {"channel": "orders"}, ("address",), problems=problems)
     if "address" not in texts and default is None:
         problems.append(
-            f"{place}: no server; write [application.trigger.redis] with "
+            f"trigger {entry.id!r}: no server; write [application.trigger.redis] with "
             f'address = "{EXAMPLE}", or an address into the trigger'
         )
     return RedisEntry(
@@ -210,14 +206,14 @@ class _RedisListener:
         return f"redis trigger at {self.server}"
 
     async def run(self, events: EventSink) -> None:
-        said = False
+        announced = False
 
         async def listen(connected: Callable[[], None]) -> None:
-            nonlocal said
+            nonlocal announced
             async with Subscription(self.server, list(self.channels)) as subscription:
                 connected()
-                if not said:
-                    said = True
+                if not announced:
+                    announced = True
                     events.say(f"Active Channels on {self.server}:")
                     for channel, entries in self.channels.items():
                         ids = ",".join(entry.component for entry in entries)
@@ -226,6 +222,5 @@ class _RedisListener:
                     message = RedisMessage(channel, payload)
                     entries = self.channels.get(channel, ())
                     await events.deliver(ListenerEvent(entries, message))
-            raise ServerGoneError(f"disconnected from {self.server}")
 
         await stay_connected(self.name, listen, events)

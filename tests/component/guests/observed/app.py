@@ -1,6 +1,6 @@
 """Uses a store, a secret and the network, and prints."""
 
-from edgezero_spin import App, Kv, Outbound, Secrets, run_app
+from edgezero_spin import App, Kv, Outbound, Response, Secrets, run_app
 
 app = App(kv=["cache"], secrets=["default"])
 
@@ -25,6 +25,13 @@ async def sends(port: int, outbound: Outbound) -> str:
 async def chains(outbound: Outbound) -> str:
     """Ask a component of the same application."""
     return await (await outbound.send("GET", "http://guest.spin.internal/stores")).text()
+
+
+@app.get("/large")
+async def large(kv: Kv) -> Response:
+    """Hand over bytes by themselves, within a list, and as a body."""
+    await kv["cache"].put_bytes("large", bytes(65536))
+    return Response(bytes(65536), headers=[("x-large", "x" * 8192)])
 
 
 IncomingHandler = run_app(app)

@@ -240,6 +240,26 @@ def settings_of(tmp_path: Path, text: str) -> Any:
     return read_llm_settings(load_runtime_config(path))
 
 
+def test_a_question_that_nobody_waits_for_is_not_asked(server: ModelServer) -> None:
+    """It had no turn before its guest's time was up; the ones behind it do not wait for it."""
+    server.answer = {"text": "", "usage": {"promptTokenCount": 1, "generatedTokenCount": 1}}
+    server.held.clear()
+    state = state_of(server)
+    first = threading.Thread(target=call, args=(state, INFER, "llama2", "first", None))
+    first.start()
+    while not server.asked:
+        time.sleep(0.001)
+    late = instance_state(ai_models=("llama2",), llm=state.grants.llm)
+    late.deadline_ns = time.monotonic_ns()
+    with pytest.raises(DeadlineExceeded):
+        call(late, INFER, "llama2", "late", None)
+    server.held.set()
+    for thread in threading.enumerate():
+        if thread is first or thread.name == "llm":
+            thread.join()
+    assert [body["prompt"] for _, _, body in server.asked] == ["first"]
+
+
 def test_the_table_of_the_runtime_configuration(tmp_path: Path) -> None:
     """The path of the URL is replaced, and the token stays out of what is printed."""
     # LLM-4 to LLM-6

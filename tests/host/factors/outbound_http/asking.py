@@ -10,12 +10,12 @@ from typing import Any
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.client import HttpClient
 from edgezero_spin.host.factors.outbound_http.interface import Destination
-from edgezero_spin.host.factors.wasi.http import (
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
     OutgoingRequest,
     RequestOptions,
 )
-from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.runtime.interface import Err, WitError
 from tests.host.support import call
 

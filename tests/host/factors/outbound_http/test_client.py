@@ -6,7 +6,7 @@ import pytest
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.client import HttpClient
-from edgezero_spin.host.factors.wasi.http import RequestOptions
+from edgezero_spin.host.factors.wasi.http.outbound import RequestOptions
 from edgezero_spin.host.runtime.interface import WitError
 from tests.host.factors.outbound_http.asking import Peer, Upload, content, request_of, send, settled
 from tests.host.support import call

@@ -15,7 +15,7 @@ from edgezero_spin.host.factors.outbound_http.client import HttpClient
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.wasi.http import IncomingResponse, RequestOptions
+from edgezero_spin.host.factors.wasi.http.outbound import IncomingResponse, RequestOptions
 from edgezero_spin.host.runtime.interface import WitError
 from tests.host.factors.outbound_http.asking import (
     Peer,

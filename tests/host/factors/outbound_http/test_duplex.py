@@ -8,8 +8,8 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.client import HttpClient
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.wasi.http import RequestOptions
 from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.outbound import RequestOptions
 from edgezero_spin.host.runtime.interface import WitError
 from tests.host.factors.outbound_http.asking import (
     Peer,

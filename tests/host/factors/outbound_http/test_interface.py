@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.factors.outbound_http.interface import Destination, OutboundHosts
-from edgezero_spin.host.factors.variables import StaticProvider, VariableResolver
-from edgezero_spin.host.factors.wasi.http import OutgoingRequest
+from edgezero_spin.host.factors.variables.providers import StaticProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.outbound import OutgoingRequest
 from edgezero_spin.host.runtime.interface import Err, Ok
 from edgezero_spin.manifest.spin import LockedVariable
 from tests.host.support import HostLog, call, instance_state

@@ -72,9 +72,9 @@ def test_an_observer_is_told_of_each_connection() -> None:
     http, redis = ConnectionSlots(4, total, "http"), ConnectionSlots(1, total, "redis")
     uses = Uses(http, redis)
     assert redis.claim() and not redis.claim()
-    redis.give_up()
+    redis.report_rejection()
     assert http.claim() and not http.claim()
-    http.give_up()
+    http.report_rejection()
     redis.release()
     assert uses.seen == [
         ConnectionUse("redis", "acquired", None, None, 1.0, 0.5),

@@ -17,7 +17,6 @@ from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
-from edgezero_spin.host.factors.postgres.opening import KIND
 from edgezero_spin.host.runtime.interface import Err, Ok
 from tests.host.debian_servers import running_postgres
 from tests.host.factors.postgres.conftest import V4, MakeState, Server
@@ -26,6 +25,7 @@ from tests.host.factors.postgres.test_values import query
 from tests.host.factors.stream_reader import StreamReader, run_async
 from tests.host.support import call, error_of
 
+KIND = Connection.kind
 OPEN = f"{V4} [static]connection.open"
 NAMES = [f"spin:postgres/postgres@{version}" for version in ("4.2.0", "4.1.0", "4.0.0", "3.0.0")]
 NAMES.append("fermyon:spin/postgres@2.0.0")

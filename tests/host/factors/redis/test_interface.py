@@ -23,7 +23,8 @@ from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.factors.redis.client import RedisConnection
 from edgezero_spin.host.factors.redis.interface import RedisConnectionResource
 from edgezero_spin.host.factors.redis.pool import RedisPool
-from edgezero_spin.host.factors.variables import StaticProvider, VariableResolver
+from edgezero_spin.host.factors.variables.providers import StaticProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from edgezero_spin.stores.backend import BackendError
 from tests.host.redis_server import free_port, running_redis

@@ -6,7 +6,7 @@ import pytest
 
 from edgezero_spin.host.errors import RuntimeConfigError
 from edgezero_spin.host.factors.sqlite.config import configured_databases
-from edgezero_spin.host.factors.sqlite.database import Database
+from edgezero_spin.host.factors.sqlite.factor import Database
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.factor import (
+    Database,
     Databases,
     StatementError,
     UnknownDatabaseError,

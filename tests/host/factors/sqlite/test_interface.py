@@ -14,7 +14,7 @@ from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite import interface as sqlite
 from edgezero_spin.host.factors.sqlite.connections import SqliteError
-from edgezero_spin.host.factors.sqlite.database import Database
+from edgezero_spin.host.factors.sqlite.factor import Database
 from edgezero_spin.host.factors.sqlite.interface import SqliteConnectionResource
 from tests.host.support import call, error_of, instance_state
 

@@ -16,7 +16,7 @@ from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite import connections as sqlite_connections
 from edgezero_spin.host.factors.sqlite.connections import SqliteError
-from edgezero_spin.host.factors.sqlite.database import Database
+from edgezero_spin.host.factors.sqlite.factor import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.factors.sqlite.threads import left_behind
 from tests.host.support import call, instance_state
@@ -172,7 +172,7 @@ def test_a_statement_holds_what_its_instance_may(before: list[str], statement: s
     program = f"""\
         import resource
         from edgezero_spin.host.factors.sqlite.connections import SqliteError
-        from edgezero_spin.host.factors.sqlite.database import Database
+        from edgezero_spin.host.factors.sqlite.factor import Database
         from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
         connection = Database(label="x").connect(account=MemoryAccount({LIMIT_BYTES}))
         for statement in {before!r}:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
-from edgezero_spin.host.factors.sqlite.database import Database
+from edgezero_spin.host.factors.sqlite.factor import Database
 from edgezero_spin.host.factors.sqlite.functions import replace_functions
 from edgezero_spin.host.factors.sqlite.rules import FUNCTIONS, MODULES, PRAGMAS
 
@@ -112,7 +112,7 @@ def test_hostile_statements_one_after_the_other() -> None:
     program = """\
 import json, sys
 from edgezero_spin.host.factors.sqlite.connections import SqliteError
-from edgezero_spin.host.factors.sqlite.database import Database
+from edgezero_spin.host.factors.sqlite.factor import Database
 connection = Database(label="x").connect()
 refused = 0
 for statement in json.load(sys.stdin):

@@ -6,12 +6,17 @@ from pathlib import Path
 import pytest
 import trustme
 
-from edgezero_spin.host.factors.variables import ProviderError, StaticProvider, VariableResolver
 from edgezero_spin.host.factors.variables.backends.azure_key_vault import (
     AzureKeyVaultProvider,
     ServicePrincipal,
 )
-from edgezero_spin.host.factors.variables.providers import ClosingProvider, VariableProvider
+from edgezero_spin.host.factors.variables.errors import ProviderError
+from edgezero_spin.host.factors.variables.providers import (
+    ClosingProvider,
+    StaticProvider,
+    VariableProvider,
+)
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from tests.host.factors.variables.key_vault_stand_in import (
     CLIENT,

@@ -4,13 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.host.factors.variables import (
-    EnvironmentProvider,
-    ProviderError,
-    VariableSetupError,
-    read_variable_options,
-)
 from edgezero_spin.host.factors.variables.dotenv import DotenvError, parse_dotenv
+from edgezero_spin.host.factors.variables.errors import ProviderError, VariableSetupError
+from edgezero_spin.host.factors.variables.options import read_variable_options
+from edgezero_spin.host.factors.variables.providers import EnvironmentProvider
 
 
 def test_environment_variables_have_the_prefix() -> None:

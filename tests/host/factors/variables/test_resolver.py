@@ -4,14 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from edgezero_spin.host.factors.variables import (
+from edgezero_spin.host.factors.variables.errors import (
     ProviderError,
-    StaticProvider,
     VariableError,
-    VariableProvider,
-    VariableResolver,
     VariableSetupError,
 )
+from edgezero_spin.host.factors.variables.providers import StaticProvider, VariableProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.manifest.spin import LockedVariable
 
 

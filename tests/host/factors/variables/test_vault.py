@@ -7,13 +7,10 @@ import pytest
 
 from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.variables import (
-    ProviderError,
-    StaticProvider,
-    VariableProvider,
-    VariableResolver,
-)
 from edgezero_spin.host.factors.variables.backends.vault import VaultProvider
+from edgezero_spin.host.factors.variables.errors import ProviderError
+from edgezero_spin.host.factors.variables.providers import StaticProvider, VariableProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from tests.host.factors.outbound_http.asking import request_of
 from tests.host.factors.variables.vault_stand_in import TOKEN, Vault, running_vault
@@ -49,18 +46,19 @@ def vault() -> Iterator[Vault]:
 def test_where_a_value_is(vault: Vault, mount: str, prefix: str | None, path: str) -> None:
     """In the mount, below the prefix, in the field ``value`` (VAR-25)."""
     vault.secrets[path] = {"value": "ä", "other": "x"}
-    provider = VaultProvider(url=f"{vault.url}/", token=TOKEN, mount=mount, prefix=prefix)
+    provider = vault.provider(url=f"{vault.url}/", mount=mount, prefix=prefix)
     assert provider.get("token") == "ä"
     assert provider.get("none") is None
     assert vault.asked[0] == f"/v1/{path}"
 
 
 def test_values_are_asked_for_every_time(vault: Vault) -> None:
-    """A rotated secret is seen by the next call (VAR-6)."""
-    provider = VaultProvider(url=vault.url, token=TOKEN, mount="secret")
+    """A rotated secret is seen by the next call (VAR-6), on the connection of the last one."""
+    provider = vault.provider()
     for value in ("old", "new"):
         vault.secrets["secret/data/token"] = {"value": value}
         assert provider.get("token") == value
+    assert vault.connections == 1
 
 
 @pytest.mark.parametrize("fields", [{}, {"value": 7}, {"value": None}, [], "text"])
@@ -68,12 +66,12 @@ def test_a_secret_of_another_shape(vault: Vault, fields: object) -> None:
     """It is an error that names the secret, not a missing value."""
     vault.secrets["secret/data/token"] = fields
     with pytest.raises(ProviderError, match=r"the secret 'token' has no text in its field"):
-        VaultProvider(url=vault.url, token=TOKEN, mount="secret").get("token")
+        vault.provider().get("token")
 
 
 def test_a_refusal_says_why(vault: Vault) -> None:
     """What Vault says is passed on, the token is not."""
-    provider = VaultProvider(url=vault.url, token="s.wrong", mount="secret")
+    provider = vault.provider(token="s.wrong")
     with pytest.raises(ProviderError) as caught:
         provider.get("token")
     assert str(caught.value) == (
@@ -85,7 +83,7 @@ def test_a_refusal_says_why(vault: Vault) -> None:
 @pytest.mark.parametrize("token", ["s.wrong\n", "s.wr\xf6ng"])
 def test_a_token_that_cannot_be_sent_is_not_repeated(vault: Vault, token: str) -> None:
     """A guest that catches the error has learned nothing of it."""
-    provider = VaultProvider(url=vault.url, token=token, mount="secret")
+    provider = vault.provider(token=token)
     with pytest.raises(ProviderError) as caught:
         provider.get("token")
     assert str(caught.value) == "Failed to check Vault for config: `url` or `token` cannot be sent"
@@ -103,7 +101,7 @@ def test_a_vault_that_cannot_be_asked(url: str) -> None:
 def test_a_vault_that_takes_its_time_lets_others_compute(vault: Vault) -> None:
     """Whoever waits for a value, or for a destination that is made of one, counts as asleep."""
     vault.secrets["secret/data/token"] = {"value": "127.0.0.1"}
-    slow = VaultProvider(url=vault.url, token=TOKEN, mount="secret")
+    slow = vault.provider()
 
     def sleeps(*providers: VariableProvider) -> list[list[bool]]:
         declared = {"token": LockedVariable(default="localhost")}
@@ -125,7 +123,7 @@ def test_a_vault_that_takes_its_time_lets_others_compute(vault: Vault) -> None:
 def test_a_missing_secret_falls_through(vault: Vault) -> None:
     """The next provider, or the default, has a say (VAR-4, VAR-25)."""
     declared = {"token": LockedVariable(default="fallback")}
-    provider = VaultProvider(url=vault.url, token=TOKEN, mount="secret")
+    provider = vault.provider()
     resolver = VariableResolver(declared, {"test": {"t": "<{{ token }}>"}}, [provider])
     assert resolver.get("test", "t") == "<fallback>"
     vault.secrets["secret/data/token"] = {"value": "kept"}

@@ -3,8 +3,11 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from edgezero_spin.host.factors.variables.backends.vault import VaultProvider
 
 __all__ = ["TOKEN", "Vault", "running_vault"]
 
@@ -17,6 +20,8 @@ class Vault(ThreadingHTTPServer):
     Attributes:
         secrets: Fields by path, such as ``secret/data/app/token``; bytes are sent as they are.
         asked: The paths, in order.
+        connections: How many were made.
+        opened: Closes the providers.
     """
 
     daemon_threads = True
@@ -25,11 +30,18 @@ class Vault(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.secrets: dict[str, object] = {}
         self.asked: list[str] = []
+        self.connections = 0
+        self.opened = ExitStack()
 
     @property
     def url(self) -> str:
         """Where it listens."""
         return f"http://127.0.0.1:{self.server_port}"
+
+    def provider(self, **fields: Any) -> VaultProvider:
+        """A provider that asks this server, closed with it."""
+        usual = {"url": self.url, "token": TOKEN, "mount": "secret"}
+        return self.opened.enter_context(closing(VaultProvider(**usual | fields)))
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,6 +49,10 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Vault
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        self.server.connections += 1
+        super().setup()
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
@@ -63,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running_vault() -> Iterator[Vault]:
     """Run a server with no secrets yet."""
-    with Vault() as server:
+    with Vault() as server, server.opened:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

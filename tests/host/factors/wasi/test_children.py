@@ -9,17 +9,18 @@ from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.http import (
-    FutureIncomingResponse,
-    IncomingBody,
+from edgezero_spin.host.factors.wasi.http.bodies import IncomingBody, OutgoingBody
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.inbound import (
     IncomingRequest,
-    IncomingResponse,
-    OutgoingBody,
-    OutgoingRequest,
     OutgoingResponse,
     ResponseOutparam,
 )
-from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.outbound import (
+    FutureIncomingResponse,
+    IncomingResponse,
+    OutgoingRequest,
+)
 from edgezero_spin.host.runtime.interface import Ok
 from tests.host.support import call, instance_state
 

@@ -1,6 +1,7 @@
 """Mounted directories: reading works, changing does not, and nothing leads out (ENV-12 to 14)."""
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ import pytest
 
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.filesystem import (
+from edgezero_spin.host.factors.wasi.filesystem.descriptors import (
     MAX_OPEN_FILES,
     Descriptor,
     DirectoryEntries,
     DirectoryMount,
+    FileOutput,
+    OpenFile,
 )
 from tests.host.support import call, error_of, instance_state
 
@@ -413,3 +416,24 @@ def test_opening_a_folder_as_a_file_and_the_other_way(writer: Guest) -> None:
 def test_without_mounts_there_is_nothing() -> None:
     """The list of preopened directories is empty (ENV-14)."""
     assert call(instance_state(), "wasi:filesystem/preopens get-directories") == []
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_APPEND"), reason="the system appends in two steps")
+def test_streams_that_append_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    """Instances that append to one file at once, as to a journal, never write over a line."""
+    line, count = b"x" * 999 + b"\n", 200
+    (tmp_path / "journal").touch()
+
+    def append() -> None:
+        number = os.open(tmp_path / "journal", os.O_WRONLY)
+        output = FileOutput(OpenFile(instance_state(), number), None)
+        for _ in range(count):
+            output.write(line)
+        os.close(number)
+
+    threads = [threading.Thread(target=append) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "journal").read_bytes() == line * count * 4

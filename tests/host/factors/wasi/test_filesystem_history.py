@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
+from edgezero_spin.host.factors.wasi.filesystem.descriptors import DirectoryMount
 from edgezero_spin.host.runtime.interface import WitError
 from tests.host.support import call, instance_state
 

@@ -9,14 +9,13 @@ from edgezero_spin.host.exchange.call import Failure, FailureKind
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import ANNOUNCE_AT, Exchange
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.http import (
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.inbound import IncomingRequest, ResponseOutparam
+from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
-    IncomingRequest,
     IncomingResponse,
     OutgoingRequest,
-    ResponseOutparam,
 )
-from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.runtime.interface import Err, Ok
 from tests.host.support import call, error_of, instance_state
 

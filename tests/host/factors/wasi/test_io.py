@@ -10,7 +10,7 @@ import pytest
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.exchange.channel import BODY_BUDGET, PIECE, ByteChannel
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.http import BodyInput, IncomingBody, OutgoingBody
+from edgezero_spin.host.factors.wasi.http.bodies import BodyInput, IncomingBody, OutgoingBody
 from edgezero_spin.host.factors.wasi.io import READ_PIECE, EmptyInput, IoError, Pollable
 from tests.host.support import call, error_of, instance_state
 

@@ -179,9 +179,12 @@ class CosmosKeyValue:
             with self._lock:
                 if self._container is None:
                     place = self.place
+                    credential: Any = place.key
+                    if credential is None:
+                        credential = self._open.enter_context(DefaultAzureCredential())
                     client = CosmosClient(
                         self._url,
-                        place.key if place.key is not None else DefaultAzureCredential(),
+                        credential,
                         connection_timeout=CONNECT_TIMEOUT_S,
                         read_timeout=READ_TIMEOUT_S,
                     )
@@ -220,7 +223,7 @@ class CosmosKeyValue:
 
     @contextmanager
     def _answered(self) -> Iterator[None]:
-        """Turn the client's errors into this room's, without anything secret."""
+        """Turn the client's errors into ``BackendError``, without anything secret."""
         try:
             yield
         except ClientAuthenticationError:

@@ -221,7 +221,7 @@ class DynamoKeyValue:
 
     @contextmanager
     def _answered(self) -> Iterator[None]:
-        """Turn the client's errors into this room's, without anything secret."""
+        """Turn the client's errors into ``BackendError``, without anything secret."""
         try:
             yield
         except ClientError as error:

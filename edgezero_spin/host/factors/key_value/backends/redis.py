@@ -88,7 +88,7 @@ class RedisKeyValue:
 
     def compare_and_set(self, key: str, expected: bytes, value: bytes) -> bool:
         """Write the value if the store still holds the expected one."""
-        with self._lent() as connection:
+        with self._connection() as connection:
             try:
                 return _swap(connection, key, expected, value)
             except RedisReplyError:
@@ -97,11 +97,11 @@ class RedisKeyValue:
                 raise
 
     def _call(self, *command: bytes | str | int) -> Any:
-        with self._lent() as connection:
+        with self._connection() as connection:
             return connection.call(*command, max_bytes=MAX_RESULT_BYTES)
 
     @contextmanager
-    def _lent(self) -> Generator[RedisConnection, None, None]:
+    def _connection(self) -> Generator[RedisConnection, None, None]:
         try:
             with self.pool.connection() as connection:
                 yield connection

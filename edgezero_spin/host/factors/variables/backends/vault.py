@@ -7,6 +7,7 @@ by the next request (VAR-6).
 Source: contract spin-host.md, VAR-25; https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2.
 """
 
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -39,7 +40,9 @@ class VaultProvider:
     token: str = attrs.field(repr=False)
     mount: str
     prefix: str | None = None
-    _client: httpx.Client = attrs.field(factory=lambda: _client(), init=False, repr=False)
+    _client: httpx.Client = attrs.field(
+        factory=partial(httpx.Client, timeout=TIMEOUT_S), init=False, repr=False
+    )
 
     def get(self, name: str) -> str | None:
         """Return the value, ``None`` when Vault has no such secret.
@@ -62,11 +65,9 @@ class VaultProvider:
             raise ProviderError(f"{FAILED}: {_refusal(response)}")
         return _value(response, path)
 
-
-def _client() -> httpx.Client:
-    # Providers are never closed, so no connection may outlive its answer.
-    limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.Client(timeout=TIMEOUT_S, limits=limits)
+    def close(self) -> None:
+        """Close the connections. Twice is harmless."""
+        self._client.close()
 
 
 def _quoted(path: str) -> str:

@@ -12,32 +12,18 @@ import os
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.filesystem import entries, files
-from edgezero_spin.host.factors.wasi.filesystem.codes import answers_codes, code_of
+from edgezero_spin.host.factors.wasi.filesystem.codes import answers_codes
 from edgezero_spin.host.factors.wasi.filesystem.descriptors import (
     MAX_OPEN_FILES,
     Descriptor,
     DirectoryEntries,
-    DirectoryMount,
-    FileInput,
-    FileOutput,
     OpenFile,
 )
 from edgezero_spin.host.factors.wasi.filesystem.paths import CLOEXEC, DIRECTORY
 from edgezero_spin.host.factors.wasi.io import InputStream, IoError, OutputStream, Pollable
 from edgezero_spin.host.runtime.interface import Interface, Trap
 
-__all__ = [
-    "INTERFACES",
-    "MAX_OPEN_FILES",
-    "Descriptor",
-    "DirectoryEntries",
-    "DirectoryMount",
-    "FileInput",
-    "FileOutput",
-    "OpenFile",
-    "code_of",
-    "get_directories",
-]
+__all__ = ["INTERFACES", "get_directories"]
 
 
 def get_directories(state: InstanceState) -> list[tuple[Descriptor, str]]:

@@ -7,6 +7,7 @@ the last of them.
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import attrs
 
@@ -24,8 +25,7 @@ __all__ = [
     "FileOutput",
     "OpenFile",
     "changing",
-    "reading",
-    "writing",
+    "opened_for",
 ]
 
 # A name of usual length, with what Python needs for it.
@@ -142,8 +142,7 @@ class FileOutput(OutputStream):
         try:
             while rest:
                 if self._offset is None:
-                    end = os.fstat(self._handle.number).st_size
-                    written = os.pwrite(self._handle.number, rest, end)
+                    written = _append(self._handle.number, rest)
                 else:
                     written = os.pwrite(self._handle.number, rest, self._offset)
                     self._offset += written
@@ -154,6 +153,13 @@ class FileOutput(OutputStream):
     def drop(self, state: InstanceState) -> None:
         """Let the file be closed."""
         self._handle.release()
+
+
+def _append(number: int, data: memoryview) -> int:
+    # In one step where the system can: others may append to the file, too.
+    if hasattr(os, "RWF_APPEND"):
+        return os.pwritev(number, [data], 0, os.RWF_APPEND)
+    return os.pwrite(number, data, os.fstat(number).st_size)
 
 
 class DirectoryEntries:
@@ -185,19 +191,10 @@ def changing(descriptor: Descriptor) -> Descriptor:
     return descriptor
 
 
-def writing(descriptor: Descriptor) -> Descriptor:
-    """The descriptor, if it was opened for writing."""
+def opened_for(descriptor: Descriptor, use: Literal["read", "write"]) -> Descriptor:
+    """The descriptor, if it is a file that was opened for this."""
     if descriptor.directory:
         raise WitError("is-directory")
-    if "write" not in descriptor.flags:
-        raise WitError("not-permitted")
-    return descriptor
-
-
-def reading(descriptor: Descriptor) -> Descriptor:
-    """The descriptor, if it was opened for reading."""
-    if descriptor.directory:
-        raise WitError("is-directory")
-    if "read" not in descriptor.flags:
+    if use not in descriptor.flags:
         raise WitError("not-permitted")
     return descriptor

@@ -16,8 +16,7 @@ from edgezero_spin.host.factors.wasi.filesystem.descriptors import (
     FileInput,
     FileOutput,
     changing,
-    reading,
-    writing,
+    opened_for,
 )
 from edgezero_spin.host.runtime.interface import HostFunction, WitError
 
@@ -36,28 +35,24 @@ def _check_offset(offset: int) -> int:
 def _read_via_stream(state: InstanceState, descriptor: Descriptor, offset: int) -> FileInput:
     # Checked before the handle is shared, or nobody would be left to let it go.
     _check_offset(offset)
-    return FileInput(reading(descriptor).handle.share(), offset)
+    return FileInput(opened_for(descriptor, "read").handle.share(), offset)
 
 
 def _write_via_stream(state: InstanceState, descriptor: Descriptor, offset: int) -> FileOutput:
     _check_offset(offset)
-    return FileOutput(writing(descriptor).handle.share(), offset)
-
-
-def _append_via_stream(state: InstanceState, descriptor: Descriptor) -> FileOutput:
-    return FileOutput(writing(descriptor).handle.share(), None)
+    return FileOutput(opened_for(descriptor, "write").handle.share(), offset)
 
 
 def _read(
     state: InstanceState, descriptor: Descriptor, length: int, offset: int
 ) -> tuple[bytes, bool]:
-    number = reading(descriptor).number
+    number = opened_for(descriptor, "read").number
     data = os.pread(number, min(length, PIECE), _check_offset(offset))
     return data, bool(length) and not data
 
 
 def _write(state: InstanceState, descriptor: Descriptor, buffer: bytes, offset: int) -> int:
-    return os.pwrite(writing(descriptor).number, buffer, _check_offset(offset))
+    return os.pwrite(opened_for(descriptor, "write").number, buffer, _check_offset(offset))
 
 
 def _advise(
@@ -73,7 +68,7 @@ def _sync(state: InstanceState, descriptor: Descriptor) -> None:
 
 
 def _set_size(state: InstanceState, descriptor: Descriptor, size: int) -> None:
-    os.ftruncate(writing(descriptor).number, _check_offset(size))
+    os.ftruncate(opened_for(descriptor, "write").number, _check_offset(size))
 
 
 def type_of(mode: int) -> str:
@@ -104,10 +99,6 @@ def stat_record(found: os.stat_result) -> dict[str, Any]:
     }
 
 
-def _stat(state: InstanceState, descriptor: Descriptor) -> dict[str, Any]:
-    return stat_record(os.fstat(descriptor.number))
-
-
 def hash_record(found: os.stat_result) -> dict[str, int]:
     """A ``metadata-hash-value``: another one when the file is another or was changed."""
     text = f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
@@ -116,10 +107,6 @@ def hash_record(found: os.stat_result) -> dict[str, int]:
         "lower": int.from_bytes(digest[:8], "little"),
         "upper": int.from_bytes(digest[8:], "little"),
     }
-
-
-def _metadata_hash(state: InstanceState, descriptor: Descriptor) -> dict[str, int]:
-    return hash_record(os.fstat(descriptor.number))
 
 
 def time_ns(new: tuple[str, Any], present: int) -> int:
@@ -164,34 +151,26 @@ def _entry_type(entry: "os.DirEntry[str]") -> str:
     return "unknown"
 
 
-def _is_same_object(state: InstanceState, descriptor: Descriptor, other: Descriptor) -> bool:
-    return os.path.sameopenfile(descriptor.number, other.number)
-
-
-def _get_flags(state: InstanceState, descriptor: Descriptor) -> frozenset[str]:
-    return descriptor.flags
-
-
-def _get_type(state: InstanceState, descriptor: Descriptor) -> str:
-    return type_of(os.fstat(descriptor.number).st_mode)
-
-
 METHODS: dict[str, HostFunction] = {
     "read-via-stream": _read_via_stream,
     "write-via-stream": _write_via_stream,
-    "append-via-stream": _append_via_stream,
+    "append-via-stream": lambda _, descriptor: FileOutput(
+        opened_for(descriptor, "write").handle.share(), None
+    ),
     "advise": _advise,
     "sync-data": _sync,
-    "get-flags": _get_flags,
-    "get-type": _get_type,
+    "get-flags": lambda _, descriptor: descriptor.flags,
+    "get-type": lambda _, descriptor: type_of(os.fstat(descriptor.number).st_mode),
     "set-size": _set_size,
     "set-times": _set_times,
     "read": _read,
     "write": _write,
     "read-directory": _read_directory,
     "sync": _sync,
-    "stat": _stat,
-    "metadata-hash": _metadata_hash,
-    "is-same-object": _is_same_object,
+    "stat": lambda _, descriptor: stat_record(os.fstat(descriptor.number)),
+    "metadata-hash": lambda _, descriptor: hash_record(os.fstat(descriptor.number)),
+    "is-same-object": lambda _, descriptor, other: os.path.sameopenfile(
+        descriptor.number, other.number
+    ),
 }
 """By the name behind ``descriptor.``."""

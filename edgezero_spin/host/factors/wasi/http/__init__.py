@@ -2,118 +2,42 @@
 
 The objects here are what a guest's handles stand for: ``inbound`` has requests that came in
 and their responses, ``outbound`` requests that a guest sends, ``bodies`` what both carry.
-Header fields are in ``http_fields``, beside this folder.
+``fields`` has the fields of their heads.
 
 Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-1 to HTTP-21.
 """
 
-from collections.abc import Sequence
-
-from edgezero_spin.host.factors.bounds import hold
-from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.http import bodies, inbound, outbound
-from edgezero_spin.host.factors.wasi.http.bodies import (
-    BodyInput,
-    BodyOutput,
-    FutureTrailers,
-    IncomingBody,
-    OutgoingBody,
-    channel_error,
-)
+from edgezero_spin.host.factors.wasi.http import bodies, fields, inbound, outbound
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.inbound import (
-    IncomingRequest,
-    OutgoingResponse,
-    ResponseOutparam,
-)
-from edgezero_spin.host.factors.wasi.http.outbound import (
-    FutureIncomingResponse,
-    IncomingResponse,
-    OutgoingRequest,
-    RequestOptions,
-    SendableRequest,
-)
-from edgezero_spin.host.factors.wasi.http.values import (
-    ErrorCode,
-    error_text,
-    method_text,
-    method_variant,
-)
 from edgezero_spin.host.factors.wasi.io import InputStream, IoError, OutputStream, Pollable
-from edgezero_spin.host.runtime.interface import HostFunction, Interface
+from edgezero_spin.host.runtime.interface import Interface
 
-__all__ = [
-    "TYPES",
-    "BodyInput",
-    "BodyOutput",
-    "FutureIncomingResponse",
-    "FutureTrailers",
-    "IncomingBody",
-    "IncomingRequest",
-    "IncomingResponse",
-    "OutgoingBody",
-    "OutgoingRequest",
-    "OutgoingResponse",
-    "RequestOptions",
-    "ResponseOutparam",
-    "SendableRequest",
-    "channel_error",
-    "error_text",
-    "method_text",
-    "method_variant",
-]
+__all__ = ["TYPES"]
 
-
-def _http_error_code(state: InstanceState, error: IoError) -> ErrorCode | None:
-    return error.http
-
-
-def _held(state: InstanceState, fields: Fields) -> Fields:
-    hold(state, fields.size)
-    return fields
-
-
-def _set(state: InstanceState, fields: Fields, name: str, values: Sequence[bytes]) -> None:
-    fields.set(name, values)
-    hold(state, fields.size)
-
-
-def _append(state: InstanceState, fields: Fields, name: str, value: bytes) -> None:
-    before = fields.size
-    fields.append(name, value)
-    hold(state, fields.size - before)
-
-
-_FIELDS: dict[str, HostFunction] = {
-    "http-error-code": _http_error_code,
-    "[constructor]fields": lambda state: Fields(),
-    "[static]fields.from-list": lambda state, entries: _held(state, Fields.from_list(entries)),
-    "[method]fields.get": lambda state, fields, name: fields.get(name),
-    "[method]fields.has": lambda state, fields, name: fields.has(name),
-    "[method]fields.set": _set,
-    "[method]fields.delete": lambda state, fields, name: fields.set(name, ()),
-    "[method]fields.append": _append,
-    "[method]fields.entries": lambda state, fields: fields.entries,
-    "[method]fields.clone": lambda state, fields: _held(state, fields.clone()),
-}
 
 TYPES = Interface(
     "wasi:http/types",
-    {**_FIELDS, **bodies.FUNCTIONS, **inbound.FUNCTIONS, **outbound.FUNCTIONS},
+    {
+        "http-error-code": lambda state, error: error.http,
+        **fields.FUNCTIONS,
+        **bodies.FUNCTIONS,
+        **inbound.FUNCTIONS,
+        **outbound.FUNCTIONS,
+    },
     {
         "fields": Fields,
         "headers": Fields,
         "trailers": Fields,
-        "incoming-request": IncomingRequest,
-        "outgoing-request": OutgoingRequest,
-        "request-options": RequestOptions,
-        "response-outparam": ResponseOutparam,
-        "incoming-response": IncomingResponse,
-        "incoming-body": IncomingBody,
-        "future-trailers": FutureTrailers,
-        "outgoing-response": OutgoingResponse,
-        "outgoing-body": OutgoingBody,
-        "future-incoming-response": FutureIncomingResponse,
+        "incoming-request": inbound.IncomingRequest,
+        "outgoing-request": outbound.OutgoingRequest,
+        "request-options": outbound.RequestOptions,
+        "response-outparam": inbound.ResponseOutparam,
+        "incoming-response": outbound.IncomingResponse,
+        "incoming-body": bodies.IncomingBody,
+        "future-trailers": bodies.FutureTrailers,
+        "outgoing-response": inbound.OutgoingResponse,
+        "outgoing-body": bodies.OutgoingBody,
+        "future-incoming-response": outbound.FutureIncomingResponse,
         "input-stream": InputStream,
         "output-stream": OutputStream,
         "io-error": IoError,

@@ -7,6 +7,7 @@ Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-2, HTTP-12 to HTTP-20, RESP-9.
 """
 
 import threading
+from typing import ClassVar
 
 from edgezero_spin.host.exchange.channel import PIECE, ByteChannel, BytesLike
 from edgezero_spin.host.factors.bounds import hold
@@ -31,8 +32,11 @@ __all__ = [
     "FutureTrailers",
     "IncomingBody",
     "OutgoingBody",
+    "ReceivedMessage",
+    "SentMessage",
     "channel_error",
-    "promised_length",
+    "consume",
+    "make_body",
     "unsent",
 ]
 
@@ -99,6 +103,34 @@ class IncomingBody(Parent):
         """Stop reading."""
         if self.channel is not None:
             self.channel.close()
+
+
+class ReceivedMessage(Parent):
+    """A request or a response that came in.
+
+    Attributes:
+        channel: Its body; ``None`` for none.
+        consumed: The guest took it.
+    """
+
+    __slots__ = ("channel", "consumed")
+
+    def __init__(self, channel: ByteChannel | None) -> None:
+        self.channel = channel
+        self.consumed = False
+
+    def drop(self, state: InstanceState) -> None:
+        """A body that was not consumed is never read."""
+        if not self.consumed and self.channel is not None:
+            self.channel.close()
+
+
+def consume(state: InstanceState, message: ReceivedMessage) -> IncomingBody:
+    """Return the body of a message that came in, once (HTTP-2)."""
+    if message.consumed:
+        raise WitError(None)
+    message.consumed = True
+    return IncomingBody(state, message.channel)
 
 
 def channel_error(channel: ByteChannel) -> ErrorCode:
@@ -287,15 +319,46 @@ def unsent(body: OutgoingBody | None) -> int:
     return body.channel.size if body is not None and body.channel.ended else 0
 
 
-def promised_length(headers: Fields) -> int | None:
+def _promised_length(headers: Fields) -> int | None:
     """The content length that headers promise (HTTP-12)."""
-    values = set(headers.get("content-length"))
+    values = {value for name, value in headers.entries if name == "content-length"}
     if not values:
         return None
     value = values.pop()
     if values or not value.isdigit() or len(value) > 18:
         raise WitError(None)
     return int(value)
+
+
+class SentMessage(Parent):
+    """A request or a response that a guest makes.
+
+    Attributes:
+        headers: Its fields, which nobody changes any more.
+        body: What follows them, once the guest asked for it.
+    """
+
+    __slots__ = ("body", "headers")
+
+    size_error: ClassVar[str]
+    """The case of ``error-code`` for a body of another length than promised."""
+
+    def __init__(self, headers: Fields) -> None:
+        self.headers = headers.pass_on()
+        self.body: OutgoingBody | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Those of its headers, and of a body that was finished."""
+        return self.headers.size + unsent(self.body)
+
+
+def make_body(state: InstanceState, message: SentMessage) -> OutgoingBody:
+    """Return the body of a message that a guest makes, once (HTTP-2, HTTP-12)."""
+    if message.body is not None:
+        raise WitError(None)
+    message.body = OutgoingBody(state, _promised_length(message.headers), message.size_error)
+    return message.body
 
 
 FUNCTIONS: dict[str, HostFunction] = {

@@ -16,11 +16,12 @@ from edgezero_spin.host.exchange.fields import (
     size_of,
     together,
 )
+from edgezero_spin.host.factors.bounds import hold
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.io import Parent
-from edgezero_spin.host.runtime.interface import Trap, WitError
+from edgezero_spin.host.runtime.interface import HostFunction, Trap, WitError
 
-__all__ = ["Fields"]
+__all__ = ["FUNCTIONS", "Fields"]
 
 # Lower-case form of names seen before; bounded, because guests choose them.
 _known: dict[str, str] = {}
@@ -93,7 +94,9 @@ class Fields:
         """
         checked = []
         for name, value in entries:
-            lower = _checked_name(name)
+            lower = _known.get(name)
+            if lower is None or lower in FORBIDDEN:
+                lower = _checked_name(name)
             if not is_value(value):
                 raise WitError(INVALID)
             checked.append((lower, value))
@@ -183,7 +186,8 @@ class Fields:
 
     def _replace(self, entries: list[Pair]) -> None:
         size = size_of(entries)
-        _check_size(size)
+        if size > FIELDS_LIMIT:
+            _check_size(size)
         self.entries = entries
         self._size = size
 
@@ -191,3 +195,33 @@ class Fields:
 def _check_size(size: int) -> None:
     if size > FIELDS_LIMIT:
         raise Trap(f"http fields of {size} bytes, at most {FIELDS_LIMIT}")
+
+
+def _held(state: InstanceState, fields: Fields) -> Fields:
+    hold(state, fields.size)
+    return fields
+
+
+def _set(state: InstanceState, fields: Fields, name: str, values: Sequence[bytes]) -> None:
+    fields.set(name, values)
+    hold(state, fields.size)
+
+
+def _append(state: InstanceState, fields: Fields, name: str, value: bytes) -> None:
+    before = fields.size
+    fields.append(name, value)
+    hold(state, fields.size - before)
+
+
+FUNCTIONS: dict[str, HostFunction] = {
+    "[constructor]fields": lambda state: Fields(),
+    "[static]fields.from-list": lambda state, entries: _held(state, Fields.from_list(entries)),
+    "[method]fields.get": lambda state, fields, name: fields.get(name),
+    "[method]fields.has": lambda state, fields, name: fields.has(name),
+    "[method]fields.set": _set,
+    "[method]fields.delete": lambda state, fields, name: fields.set(name, ()),
+    "[method]fields.append": _append,
+    "[method]fields.entries": lambda state, fields: fields.entries,
+    "[method]fields.clone": lambda state, fields: _held(state, fields.clone()),
+}
+"""Those of ``fields``."""

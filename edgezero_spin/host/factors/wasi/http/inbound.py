@@ -10,14 +10,13 @@ from edgezero_spin.host.exchange.call import Failure, FailureKind
 from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.bodies import (
-    IncomingBody,
-    OutgoingBody,
-    promised_length,
-    unsent,
+    ReceivedMessage,
+    SentMessage,
+    consume,
+    make_body,
 )
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.values import TaggedValue, error_text, method_variant
-from edgezero_spin.host.factors.wasi.io import Parent
+from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok, Trap, WitError
 
 __all__ = ["FUNCTIONS", "IncomingRequest", "OutgoingResponse", "ResponseOutparam"]
@@ -26,62 +25,26 @@ LOWEST_STATUS = 100
 HIGHEST_STATUS = 999
 
 
-class IncomingRequest(Parent):
+class IncomingRequest(ReceivedMessage):
     """``incoming-request`` (HTTP-1)."""
 
-    __slots__ = ("consumed", "exchange")
+    __slots__ = ("exchange",)
 
     def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange.body)
         self.exchange = exchange
-        self.consumed = False
-
-    def drop(self, state: InstanceState) -> None:
-        """A body that was not consumed is never read."""
-        if not self.consumed and self.exchange.body is not None:
-            self.exchange.body.close()
 
 
-def _request_method(state: InstanceState, request: IncomingRequest) -> TaggedValue:
-    return method_variant(request.exchange.method)
-
-
-def _request_path(state: InstanceState, request: IncomingRequest) -> str | None:
-    return request.exchange.target
-
-
-def _request_scheme(state: InstanceState, request: IncomingRequest) -> TaggedValue:
-    return (request.exchange.scheme, None)
-
-
-def _request_authority(state: InstanceState, request: IncomingRequest) -> str | None:
-    return request.exchange.authority
-
-
-def _request_headers(state: InstanceState, request: IncomingRequest) -> Fields:
-    return Fields(request.exchange.headers, immutable=True, parent=request)
-
-
-def _request_consume(state: InstanceState, request: IncomingRequest) -> IncomingBody:
-    if request.consumed:
-        raise WitError(None)
-    request.consumed = True
-    return IncomingBody(state, request.exchange.body)
-
-
-class OutgoingResponse(Parent):
+class OutgoingResponse(SentMessage):
     """``outgoing-response`` (HTTP-10)."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("status",)
+
+    size_error = "HTTP-response-body-size"
 
     def __init__(self, headers: Fields) -> None:
+        super().__init__(headers)
         self.status = 200
-        self.headers = headers.pass_on()
-        self.body: OutgoingBody | None = None
-
-    @property
-    def held_bytes(self) -> int:
-        """Those of its headers, and of a body that was finished."""
-        return self.headers.size + unsent(self.body)
 
 
 class ResponseOutparam:
@@ -97,14 +60,6 @@ def _set_status(state: InstanceState, response: OutgoingResponse, status: int) -
     if not LOWEST_STATUS <= status <= HIGHEST_STATUS:
         raise WitError(None)
     response.status = status
-
-
-def _response_body(state: InstanceState, response: OutgoingResponse) -> OutgoingBody:
-    if response.body is not None:
-        raise WitError(None)
-    length = promised_length(response.headers)
-    response.body = OutgoingBody(state, length, "HTTP-response-body-size")
-    return response.body
 
 
 def _set_response(state: InstanceState, outparam: ResponseOutparam, response: Ok | Err) -> None:
@@ -126,18 +81,22 @@ def _send_informational(
 
 
 FUNCTIONS: dict[str, HostFunction] = {
-    "[method]incoming-request.method": _request_method,
-    "[method]incoming-request.path-with-query": _request_path,
-    "[method]incoming-request.scheme": _request_scheme,
-    "[method]incoming-request.authority": _request_authority,
-    "[method]incoming-request.headers": _request_headers,
-    "[method]incoming-request.consume": _request_consume,
+    "[method]incoming-request.method": (
+        lambda state, request: method_variant(request.exchange.method)
+    ),
+    "[method]incoming-request.path-with-query": lambda state, request: request.exchange.target,
+    "[method]incoming-request.scheme": lambda state, request: (request.exchange.scheme, None),
+    "[method]incoming-request.authority": lambda state, request: request.exchange.authority,
+    "[method]incoming-request.headers": (
+        lambda state, request: Fields(request.exchange.headers, immutable=True, parent=request)
+    ),
+    "[method]incoming-request.consume": consume,
     "[static]response-outparam.set": _set_response,
     "[method]response-outparam.send-informational": _send_informational,
     "[constructor]outgoing-response": lambda state, headers: OutgoingResponse(headers),
     "[method]outgoing-response.status-code": lambda state, response: response.status,
     "[method]outgoing-response.set-status-code": _set_status,
     "[method]outgoing-response.headers": lambda state, response: response.headers.view(response),
-    "[method]outgoing-response.body": _response_body,
+    "[method]outgoing-response.body": make_body,
 }
 """Those of requests in and responses out."""

@@ -3,24 +3,25 @@
 What is sent is made here and handed to the ``outbound`` of the guest's grants, which
 resolves the future with what came back.
 
-Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-10, HTTP-11, OUTH-14, OUTH-16.
+Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-10, HTTP-11, OUTH-14, OUTH-16, WH-14.
 """
 
 import re
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from edgezero_spin.host.exchange.channel import ByteChannel
-from edgezero_spin.host.exchange.fields import together
+from edgezero_spin.host.exchange.fields import Pair, is_token, together
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.bodies import (
-    IncomingBody,
     OutgoingBody,
-    promised_length,
+    ReceivedMessage,
+    SentMessage,
+    consume,
+    make_body,
     unsent,
 )
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.request_parts import request_accessors
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode, TaggedValue
 from edgezero_spin.host.factors.wasi.io import Parent, Pollable
 from edgezero_spin.host.observers import OutboundObserver
@@ -34,6 +35,7 @@ __all__ = [
     "RequestOptions",
     "SendableRequest",
     "option_accessors",
+    "request_accessors",
 ]
 
 _SCHEME = re.compile(r"[A-Za-z0-9+.-]{0,64}")
@@ -42,6 +44,9 @@ _AUTHORITY = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)"
     r"(?::[0-9]{0,5})?"
 )
+
+# No absolute URL: to a proxy that is allowed it would name a host that is not.
+_PATH = re.compile(r"(?:[/?#][^\x00-\x20\x7f]*|\*)?")
 
 
 class _SentBody(Protocol):
@@ -78,23 +83,19 @@ class SendableRequest(Protocol):
         """Let the body be written to the end: the refusal comes with the response (OUTH-4)."""
 
 
-class OutgoingRequest(Parent):
+class OutgoingRequest(SentMessage):
     """``outgoing-request`` (HTTP-10, HTTP-11)."""
 
-    __slots__ = ("authority", "body", "headers", "method", "path", "scheme")
+    __slots__ = ("authority", "method", "path", "scheme")
+
+    size_error = "HTTP-request-body-size"
 
     def __init__(self, headers: Fields) -> None:
-        self.headers = headers.pass_on()
+        super().__init__(headers)
         self.method: TaggedValue = ("get", None)
         self.path: str | None = None
         self.scheme: TaggedValue | None = None
         self.authority: str | None = None
-        self.body: OutgoingBody | None = None
-
-    @property
-    def held_bytes(self) -> int:
-        """Those of its headers, and of a body that was finished."""
-        return self.headers.size + unsent(self.body)
 
     def drop(self, state: InstanceState) -> None:
         """Without a handler call nothing was sent; a body that waits has no reader."""
@@ -117,12 +118,52 @@ class OutgoingRequest(Parent):
             self.body.channel.close()
 
 
-def _outgoing_body(state: InstanceState, request: OutgoingRequest) -> OutgoingBody:
-    if request.body is not None:
+def request_accessors(
+    resource: str, scheme: re.Pattern[str], authority: re.Pattern[str], get: str = ""
+) -> dict[str, HostFunction]:
+    """Return getters and setters of a request's parts; setters refuse what cannot stand in one.
+
+    Args:
+        scheme: What a generation of WASI takes for one.
+        authority: Likewise.
+        get: What getters have before the name of the part.
+    """
+
+    def set_scheme(state: InstanceState, request: Any, value: TaggedValue | None) -> None:
+        if value is not None and value[0] == "other" and not scheme.fullmatch(value[1]):
+            raise WitError(None)
+        request.scheme = value
+
+    def set_authority(state: InstanceState, request: Any, value: str | None) -> None:
+        if value is not None and not authority.fullmatch(value):
+            raise WitError(None)
+        request.authority = value
+
+    method = f"[method]{resource}"
+    return {
+        f"{method}.{get}method": lambda state, request: request.method,
+        f"{method}.set-method": _set_method,
+        f"{method}.{get}path-with-query": lambda state, request: request.path,
+        f"{method}.set-path-with-query": _set_path,
+        f"{method}.{get}scheme": lambda state, request: request.scheme,
+        f"{method}.set-scheme": set_scheme,
+        f"{method}.{get}authority": lambda state, request: request.authority,
+        f"{method}.set-authority": set_authority,
+    }
+
+
+def _set_method(state: InstanceState, request: Any, method: TaggedValue) -> None:
+    case, payload = method
+    if case == "other" and not is_token(payload):
         raise WitError(None)
-    length = promised_length(request.headers)
-    request.body = OutgoingBody(state, length, "HTTP-request-body-size")
-    return request.body
+    request.method = method
+
+
+def _set_path(state: InstanceState, request: Any, path: str | None) -> None:
+    if path is not None and not _PATH.fullmatch(path):
+        raise WitError(None)
+    # A fragment is accepted, and never sent.
+    request.path = None if path is None else path.partition("#")[0]
 
 
 class RequestOptions:
@@ -154,30 +195,15 @@ def option_accessors(get: str = "") -> dict[str, HostFunction]:
     return functions
 
 
-class IncomingResponse(Parent):
+class IncomingResponse(ReceivedMessage):
     """``incoming-response``: an answer to a request that the guest sent."""
 
-    __slots__ = ("channel", "consumed", "headers", "status")
+    __slots__ = ("headers", "status")
 
-    def __init__(
-        self, status: int, headers: list[tuple[str, bytes]], channel: ByteChannel | None
-    ) -> None:
+    def __init__(self, status: int, headers: list[Pair], channel: ByteChannel | None) -> None:
+        super().__init__(channel)
         self.status = status
         self.headers = headers
-        self.channel = channel
-        self.consumed = False
-
-    def drop(self, state: InstanceState) -> None:
-        """A body that was not consumed is never read."""
-        if not self.consumed and self.channel is not None:
-            self.channel.close()
-
-
-def _response_consume(state: InstanceState, response: IncomingResponse) -> IncomingBody:
-    if response.consumed:
-        raise WitError(None)
-    response.consumed = True
-    return IncomingBody(state, response.channel)
 
 
 class FutureIncomingResponse(Parent):
@@ -249,7 +275,7 @@ class FutureIncomingResponse(Parent):
 
 FUNCTIONS: dict[str, HostFunction] = {
     "[constructor]outgoing-request": lambda state, headers: OutgoingRequest(headers),
-    "[method]outgoing-request.body": _outgoing_body,
+    "[method]outgoing-request.body": make_body,
     **request_accessors("outgoing-request", _SCHEME, _AUTHORITY),
     "[method]outgoing-request.headers": lambda state, request: request.headers.view(request),
     "[constructor]request-options": lambda state: RequestOptions(),
@@ -258,7 +284,7 @@ FUNCTIONS: dict[str, HostFunction] = {
     "[method]incoming-response.headers": (
         lambda state, response: Fields(together(response.headers), immutable=True, parent=response)
     ),
-    "[method]incoming-response.consume": _response_consume,
+    "[method]incoming-response.consume": consume,
     "[method]future-incoming-response.subscribe": (
         lambda state, future: Pollable(future.ready, parent=future)
     ),

@@ -9,17 +9,7 @@ TaggedValue = tuple[str, Any]
 
 _METHODS: dict[str, TaggedValue] = {
     name.upper(): (name, None)
-    for name in (
-        "get",
-        "head",
-        "post",
-        "put",
-        "delete",
-        "connect",
-        "options",
-        "trace",
-        "patch",
-    )
+    for name in ["get", "head", "post", "put", "delete", "connect", "options", "trace", "patch"]
 }
 
 

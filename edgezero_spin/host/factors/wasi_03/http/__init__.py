@@ -8,29 +8,13 @@ Source: wasi:http@0.3.0; contract wasi03.md, sections 3 and 4.
 
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi_03.http import fields, messages
-from edgezero_spin.host.factors.wasi_03.http.bodies import (
-    BodyForwarder,
-    OutgoingContents,
-    Post,
-    ReceivedBody,
-    promised_length,
-)
 from edgezero_spin.host.factors.wasi_03.http.client import CLIENT_03
 from edgezero_spin.host.factors.wasi_03.http.messages import Request03, RequestOptions03, Response03
 from edgezero_spin.host.runtime.interface import Interface
 
-__all__ = [
-    "INTERFACES_03",
-    "BodyForwarder",
-    "OutgoingContents",
-    "Post",
-    "ReceivedBody",
-    "Request03",
-    "Response03",
-    "promised_length",
-]
+__all__ = ["INTERFACES_03"]
 
-TYPES_03 = Interface(
+_TYPES = Interface(
     "wasi:http/types@0.3",
     {**fields.FUNCTIONS, **messages.FUNCTIONS},
     {
@@ -43,5 +27,5 @@ TYPES_03 = Interface(
     },
 )
 
-INTERFACES_03 = (TYPES_03, CLIENT_03)
+INTERFACES_03 = (_TYPES, CLIENT_03)
 """All of ``wasi:http@0.3`` that a component imports."""

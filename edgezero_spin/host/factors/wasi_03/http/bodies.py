@@ -80,19 +80,19 @@ class ReceivedBody:
         if channel is None:
             self.trailers.settle(Ok(None))
         else:
-            channel.on_data = self._told
+            channel.on_data = self._on_data
 
     def read_now(self, most: int, done: Callable[[Any], None]) -> None:
         """Read what came as one piece, at most so many bytes of it."""
         self._done, self._most = done, most or PIECE
-        self._look()
+        self._deliver()
 
-    def _told(self) -> None:
+    def _on_data(self) -> None:
         # On the writer's thread. Set before the look that finds nothing.
         if self._done is not None:
-            self._post(self._look)
+            self._post(self._deliver)
 
-    def _look(self) -> None:
+    def _deliver(self) -> None:
         done, channel = self._done, self._channel
         if done is None:
             return
@@ -146,7 +146,7 @@ class OutgoingContents:
     trailers: FutureReader
 
     def close_now(self) -> None:
-        """Let go of both: what the guest writes is told that nobody reads it."""
+        """Close both, which ends what the guest still writes."""
         if self.stream is not None:
             self.stream.close_now()
         self.trailers.close_now()
@@ -166,12 +166,12 @@ class BodyForwarder:
     __slots__ = (
         "_again",
         "_contents",
-        "_going",
         "_left",
         "_length",
         "_over",
         "_post",
         "_reading",
+        "_running",
         "_size_error",
         "_spliced",
         "_trailers",
@@ -197,7 +197,7 @@ class BodyForwarder:
             post: Has work done on the thread of the instance.
         """
         self.channel = ByteChannel(_WAITING)
-        self.channel.on_space = self._told
+        self.channel.on_space = self._on_space
         self.mismatch: ErrorCode | None = None
         self.ended = Promise()
         self._contents: StreamReader | ReceivedBody | None
@@ -208,13 +208,13 @@ class BodyForwarder:
         else:
             self._contents = contents
         # Neither its trailers nor its length are the guest's.
-        self._spliced = self._host_made()
+        self._spliced = self._source()
         self._length = None if self._spliced is not None else length
         self._left = self._length
         self._size_error = size_error
         self._post = post
         self._reading = False
-        self._going = False
+        self._running = False
         self._again = False
         self._over = False
 
@@ -223,7 +223,7 @@ class BodyForwarder:
         """How many bytes a body has that is passed on as it came, where that is known (WH-32)."""
         return None if self._spliced is None else self._spliced.left
 
-    def _host_made(self) -> ReceivedBody | None:
+    def _source(self) -> ReceivedBody | None:
         contents = self._contents
         source = contents.source if isinstance(contents, StreamReader) else contents
         return source if isinstance(source, ReceivedBody) else None
@@ -232,14 +232,14 @@ class BodyForwarder:
         """Begin, on the instance's thread."""
         if self._spliced is not None:
             self._close_trailers()
-        self._go_on()
+        self._run()
 
     def _close_trailers(self) -> None:
         if self._trailers is not None:
             self._trailers.close_now()
 
     def stop(self) -> None:
-        """Give up: what the guest still writes is told that nobody reads it."""
+        """Stop, and close what the guest still writes."""
         # Closing ends a read that is pending, which would take the next step.
         self._over = True
         if self._contents is not None:
@@ -253,21 +253,21 @@ class BodyForwarder:
         self.channel.on_space = _nothing
         self.ended.settle(None)
 
-    def _told(self) -> None:
+    def _on_space(self) -> None:
         # On the reader's thread.
         if not self._over and self.channel.has_room():
-            self._post(self._go_on)
+            self._post(self._run)
 
-    def _go_on(self) -> None:
+    def _run(self) -> None:
         """Take steps until one has to wait; a read may be done within the step that begins it."""
         self._again = True
-        if self._going:
+        if self._running:
             return
-        self._going = True
+        self._running = True
         while self._again:
             self._again = False
             self._step()
-        self._going = False
+        self._running = False
 
     def _step(self) -> None:
         if self._over:
@@ -279,7 +279,7 @@ class BodyForwarder:
             if self._spliced is not None:
                 self._spliced.trailers.when(self._finish)
             elif self._left:
-                self._differ((self._length or 0) - self._left)
+                self._reject_length((self._length or 0) - self._left)
             elif self._trailers is not None:
                 self._trailers.read_now(1, self._finish_by)
             else:
@@ -287,18 +287,18 @@ class BodyForwarder:
         elif not self._reading and self._contents is not None and self.channel.has_room():
             self._reading = True
             if isinstance(self._contents, ReceivedBody) or self._left is None:
-                self._contents.read_now(_ANY, self._came)
+                self._contents.read_now(_ANY, self._received)
             else:
-                self._contents.read_now(_ANY, self._came, self._takes)
+                self._contents.read_now(_ANY, self._received, self._accepts)
 
-    def _takes(self, count: int) -> bool:
+    def _accepts(self, count: int) -> bool:
         left = self._left or 0
         if count <= left:
             return True
-        self._differ((self._length or 0) - left + count)
+        self._reject_length((self._length or 0) - left + count)
         return False
 
-    def _differ(self, total: int) -> None:
+    def _reject_length(self, total: int) -> None:
         """End a body of the wrong length (WH-34)."""
         self.mismatch = (self._size_error, total)
         self.channel.fail(
@@ -309,7 +309,7 @@ class BodyForwarder:
         )
         self.stop()
 
-    def _came(self, data: Any) -> None:
+    def _received(self, data: Any) -> None:
         self._reading = False
         if data is None:
             contents, self._contents = self._contents, None
@@ -322,7 +322,7 @@ class BodyForwarder:
                 if not self._left:
                     # Whoever reads has all that was promised, whatever still follows (WH-37).
                     self.channel.end()
-        self._go_on()
+        self._run()
 
     def _finish_by(self, items: Any) -> None:
         self._close_trailers()
@@ -344,7 +344,7 @@ def promised_length(headers: Fields) -> int | None:
     Raises:
         ValueError: Its values contradict each other.
     """
-    values = set(headers.get("content-length"))
+    values = {value for name, value in headers.entries if name == "content-length"}
     if len(values) > 1:
         raise ValueError("values of content-length contradict each other")
     return int(values.pop()) if values else None

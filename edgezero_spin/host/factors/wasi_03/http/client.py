@@ -8,7 +8,12 @@ Source: contract wasi03.md, section 4, WH-50 to WH-57.
 
 from edgezero_spin.host.exchange.fields import together
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.outbound_http.interface import WEB_SCHEMES, Destination, dispatch
+from edgezero_spin.host.factors.outbound_http.interface import (
+    Destination,
+    dispatch,
+    parse_destination,
+    web_scheme,
+)
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.outbound import FutureIncomingResponse, IncomingResponse
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode
@@ -27,8 +32,6 @@ from edgezero_spin.host.runtime.host_sources import Promise
 from edgezero_spin.host.runtime.interface import Err, Interface, Ok, WitError
 
 __all__ = ["CLIENT_03"]
-
-_URI_INVALID = ("HTTP-request-URI-invalid", None)
 
 
 class _Sending:
@@ -122,24 +125,12 @@ def _destination_of(request: Request03) -> Destination:
     Raises:
         WitError: It cannot go anywhere.
     """
-    scheme = "https"
-    if request.scheme is not None:
-        case, other = request.scheme
-        scheme = str(other).lower() if case == "other" else case.lower()
-    if scheme not in WEB_SCHEMES:
-        raise WitError(PROTOCOL_ERROR)
+    scheme = web_scheme(request.scheme)
     if request.authority is None or request.path is None:
-        raise WitError(_URI_INVALID)
-    bare = request.authority.rpartition("@")[2]
-    host, colon, port = bare.rpartition(":")
-    if not colon or bare.endswith("]"):
-        host, port = bare, ""
-    if port and int(port) > 65535:
-        raise WitError(_URI_INVALID)
-    if not host:
-        # The application itself, as the Python SDK sends a URL without a host.
-        return Destination(scheme, None)
-    return Destination(scheme, bare, host, int(port) if port else None)
+        raise WitError(("HTTP-request-URI-invalid", None))
+    found = parse_destination(scheme, request.authority)
+    # Without a host it is the application itself, as the Python SDK sends it.
+    return found if found.host else Destination(scheme, None)
 
 
 def _body_of(request: Request03, post: Post) -> BodyForwarder | None:

@@ -9,6 +9,7 @@ from typing import Any
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.factors.bounds import hold
 from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.wasi.http import fields as fields_02
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.runtime.interface import HostFunction, Trap, WitError
 
@@ -25,10 +26,10 @@ def read_only(fields: Fields) -> Fields:
     return Fields(fields.entries, immutable=True)
 
 
-def _changed(change: Callable[[], Any]) -> Any:
+def _changed(change: Callable[..., Any], *arguments: Any) -> Any:
     """Change fields; too large is an error here, not the end of the guest (WH-7)."""
     try:
-        return change()
+        return change(*arguments)
     except Trap as error:
         raise WitError(("size-exceeded", None)) from error
 
@@ -56,20 +57,20 @@ def _from_list(state: InstanceState, entries: Iterable[Pair]) -> Fields:
         if len(name) == _LENGTH_OF_LENGTH:
             (value,) = _plain(name, (value,))
         plain.append((name, value))
-    fields: Fields = _changed(lambda: Fields.from_list(plain))
+    fields: Fields = _changed(Fields.from_list, plain)
     hold(state, fields.size)
     return fields
 
 
 def _set(state: InstanceState, fields: Fields, name: str, values: Sequence[bytes]) -> None:
-    _changed(lambda: fields.set(name, _plain(name, values)))
+    _changed(fields.set, name, _plain(name, values))
     hold(state, fields.size)
 
 
 def _append(state: InstanceState, fields: Fields, name: str, value: bytes) -> None:
     before = fields.size
     (plain,) = _plain(name, (value,))
-    _changed(lambda: fields.append(name, plain))
+    _changed(fields.append, name, plain)
     hold(state, fields.size - before)
 
 
@@ -79,22 +80,21 @@ def _get_and_delete(state: InstanceState, fields: Fields, name: str) -> list[byt
     return values
 
 
-def _clone(state: InstanceState, fields: Fields) -> Fields:
-    copy = fields.clone()
-    hold(state, copy.size)
-    return copy
-
-
 FUNCTIONS: dict[str, HostFunction] = {
-    "[constructor]fields": lambda state: Fields(),
+    **{
+        name: fields_02.FUNCTIONS[name]
+        for name in (
+            "[constructor]fields",
+            "[method]fields.get",
+            "[method]fields.has",
+            "[method]fields.delete",
+            "[method]fields.clone",
+        )
+    },
     "[static]fields.from-list": _from_list,
-    "[method]fields.get": lambda state, fields, name: fields.get(name),
-    "[method]fields.has": lambda state, fields, name: fields.has(name),
     "[method]fields.set": _set,
-    "[method]fields.delete": lambda state, fields, name: fields.set(name, ()),
     "[method]fields.get-and-delete": _get_and_delete,
     "[method]fields.append": _append,
-    "[method]fields.copy-all": lambda state, fields: fields.entries,
-    "[method]fields.clone": _clone,
+    "[method]fields.copy-all": fields_02.FUNCTIONS["[method]fields.entries"],
 }
 """Those of ``fields``."""

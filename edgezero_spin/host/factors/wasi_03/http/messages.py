@@ -13,8 +13,11 @@ import attrs
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.outbound import RequestOptions, option_accessors
-from edgezero_spin.host.factors.wasi.http.request_parts import request_accessors
+from edgezero_spin.host.factors.wasi.http.outbound import (
+    RequestOptions,
+    option_accessors,
+    request_accessors,
+)
 from edgezero_spin.host.factors.wasi.http.values import TaggedValue
 from edgezero_spin.host.factors.wasi_03.http.bodies import OutgoingContents, ReceivedBody
 from edgezero_spin.host.factors.wasi_03.http.fields import read_only

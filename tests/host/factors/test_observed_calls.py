@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host.factors.backend_names import backend_namer
 from edgezero_spin.host.factors.key_value.backends.dynamo import DynamoKeyValue
 from edgezero_spin.host.factors.key_value.backends.redis import RedisKeyValue
 from edgezero_spin.host.factors.key_value.cloud import DynamoTable
 from edgezero_spin.host.factors.key_value.factor import KeyValueStores, StoreLocation
 from edgezero_spin.host.factors.llm.client import LlmClient
 from edgezero_spin.host.factors.llm.config import LlmServer
+from edgezero_spin.host.factors.observed_calls import backend_namer
 from edgezero_spin.host.factors.redis.address import parse_redis_address
 from edgezero_spin.host.factors.redis.pool import RedisPool
-from edgezero_spin.host.factors.sqlite.database import Database
+from edgezero_spin.host.factors.sqlite.factor import Database
 
 KEY_VALUE = ("fermyon:spin/key-value@2.0.0", "[static]store.open")
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.host.factors.postgres import roots
-from edgezero_spin.host.factors.postgres.roots import RootFiles
+from edgezero_spin.host.factors.postgres import factor
+from edgezero_spin.host.factors.postgres.factor import RootFiles
 
 
 def test_certificates_without_end_do_not_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file that was used longest ago gives way; a certificate that comes back has a new one."""
-    monkeypatch.setattr(roots, "MAX_FILES", 2)
+    monkeypatch.setattr(factor, "MAX_FILES", 2)
     files = RootFiles()
     try:
         first, second = files.file("first"), files.file("second")
