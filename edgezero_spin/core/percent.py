@@ -11,7 +11,8 @@ RFC 3986 section 2.1 for the path. ``urllib.parse`` does the same and would brin
 __all__ = ["PERCENT", "encode_literal", "encode_value", "parse_pairs", "percent_decode"]
 
 # Numbers, because a look for bytes in bytes costs a component ten times as much.
-PERCENT, _PLUS = 0x25, 0x2B
+PERCENT = 0x25
+_PLUS = 0x2B
 _UNRESERVED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 
 
