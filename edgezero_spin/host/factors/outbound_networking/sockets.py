@@ -61,7 +61,10 @@ def connect(
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.settimeout(PATIENCE_S)
         if tls:
-            connected = _trusting().wrap_socket(
+            # It takes time to load, which an application without such connections need not spend.
+            from edgezero_spin.host.factors.tls import usual_tls
+
+            connected = usual_tls().wrap_socket(
                 connected, server_hostname=host, do_handshake_on_connect=False
             )
             _shake_hands(connected, until, check)
@@ -69,16 +72,6 @@ def connect(
         connected.close()
         raise
     return connected
-
-
-def _trusting() -> ssl.SSLContext:
-    """Trust what the system trusts, and Mozilla's roots: a small image has none of its own."""
-    # It takes time to load, which an application without such connections need not spend.
-    import certifi
-
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
 
 
 def _first(places: Sequence[SocketAddress], until: float, check: Check) -> socket.socket:
