@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import attr
@@ -48,10 +49,24 @@ def build_javascript_by_sdk(guest: Path, folder: Path) -> Path:
     return _j2w(folder, _J2W_OF_SDK, "--trigger-type", "spin-http")
 
 
-def build_rust(guest: Path, release: str, folder: Path, *features: str) -> Path:
-    """Compile a crate on a release of Rust's spin-sdk to a core module; return its path.
+def build_rust(
+    guest: Path,
+    folder: Path,
+    release: str | None = None,
+    *,
+    features: Sequence[str] = (),
+    wit: Sequence[str] = (),
+) -> Path:
+    """Compile a crate to a core module; return its path.
 
     It takes minutes, and is done where ``RUST_SDK`` names a folder for what cargo makes.
+
+    Args:
+        guest: The crate.
+        folder: Where it is built.
+        release: Of Rust's spin-sdk, in the place of the one that the crate names.
+        features: Of the crate.
+        wit: Packages that this library ships, which the crate finds in its folder ``wit``.
 
     Raises:
         PeerMissingError: There is no such folder, or no tool chain.
@@ -62,8 +77,14 @@ def build_rust(guest: Path, release: str, folder: Path, *features: str) -> Path:
     crate = folder / "crate"
     shutil.copytree(guest, crate)
     cargo = crate / "Cargo.toml"
-    wanted = re.sub(r"(?m)^spin-sdk = .*$", f'spin-sdk = "={release}"', cargo.read_text())
+    wanted = cargo.read_text()
+    if release is not None:
+        wanted = re.sub(r"(?m)^spin-sdk = .*$", f'spin-sdk = "={release}"', wanted)
     cargo.write_text(wanted, encoding="utf-8")
+    shipped = Path(edgezero_spin.__file__ or "").parent / "wit" / "deps"
+    for package in wit:
+        shutil.copytree(shipped / package, crate / "wit" / "deps" / package)
+        (crate / "wit" / "empty.wit").write_text("package test:empty;\n", encoding="utf-8")
     argv = ["cargo", "build", "-q", "--release", "--target", "wasm32-wasip1"]
     with_features = [part for feature in features for part in ("--features", feature)]
     done = subprocess.run(

@@ -11,9 +11,13 @@ import httpx
 import pytest
 
 import edgezero_spin
+from benchmarks.peers import PeerMissingError
 from edgezero_spin.host import Host, HostSettings
 from edgezero_spin.host.runtime.engine import Engine
+from edgezero_spin.project.inspection import inspect_component
 from tests.conformance.serving import serving
+from tests.foreign.building import build_rust
+from tests.foreign.conftest import Load
 from tests.host.support import HostLog
 
 GUESTS = Path(__file__).parent / "guests"
@@ -124,3 +128,24 @@ def test_a_panic_is_told_with_the_names_of_its_functions(
         assert client.get("/panic").status_code == 500
         assert all(log.wait_for(frame) for frame in FRAMES[language])
     assert client.get("/any").status_code == 200
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("crate", "handler"),
+    [
+        ("rust_wasi", "wasi:http/incoming-handler@0.2."),
+        ("rust_wasip3", "wasi:http/handler@0.3."),
+    ],
+)
+def test_crates_of_wasi_alone(crate: str, handler: str, load: Load, tmp_path: Path) -> None:
+    """Their WASI is a later patch than the host's."""
+    try:
+        component = build_rust(GUESTS / crate, tmp_path)
+    except PeerMissingError as error:
+        pytest.skip(str(error))
+    [export] = inspect_component(component).exports
+    assert export.startswith(handler)
+    with load(component) as host, serving(host) as port:
+        answer = httpx.get(f"http://127.0.0.1:{port}/a?b=1", timeout=60)
+    assert (answer.status_code, answer.text) == (200, "asked for /a?b=1")

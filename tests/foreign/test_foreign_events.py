@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from benchmarks.peers import PeerMissingError
-from edgezero_spin.host import Host, HostSettings, OutcomeKind, RedisMessage
+from edgezero_spin.host import (
+    CronEvent,
+    Host,
+    HostSettings,
+    MqttMessage,
+    OutcomeKind,
+    RedisMessage,
+)
 from edgezero_spin.host.load.local_stores import open_store
 from edgezero_spin.host.runtime.engine import Engine
 from tests.foreign.building import build_rust, build_spin_sdk_with_stores
@@ -46,7 +53,7 @@ def test_a_redis_handler_of_spin_sdk(
     # RDT-7, RDT-8
     try:
         if guest.startswith("rust"):
-            component = build_rust(GUESTS / guest, release, tmp_path)
+            component = build_rust(GUESTS / guest, tmp_path, release)
         else:
             component = build_spin_sdk_with_stores(
                 GUESTS / guest, tmp_path / "build", release, trigger="redis"
@@ -81,3 +88,55 @@ def test_a_redis_handler_of_spin_sdk(
     assert failed.encode() in log.content
     with open_store(tmp_path, "default") as store:
         assert store.get("message") == b"\xff\x00"
+
+
+EVENTS = """spin_manifest_version = 2
+[application]
+name = "events"
+[application.trigger.mqtt]
+address = "mqtt://127.0.0.1:1"
+username = "user"
+password = "password"
+keep_alive_interval = "30"
+[[trigger.mqtt]]
+topic = "rooms/#"
+qos = "1"
+component = "events"
+[[trigger.cron]]
+cron_expression = "0 0 * * * *"
+component = "events"
+[component.events]
+source = {source}
+"""
+
+
+@pytest.mark.timeout(900)
+def test_handlers_of_cron_and_mqtt_on_wit_bindgen(engine: Engine, tmp_path: Path) -> None:
+    """A core module exports asynchronous functions by themselves; an error is no trap."""
+    try:
+        packages = ("spin-cron@3.0.0", "spin-mqtt-trigger@3.0.0")
+        component = build_rust(GUESTS / "rust_events", tmp_path, wit=packages)
+    except PeerMissingError as error:
+        pytest.skip(str(error))
+    path = tmp_path / "spin.toml"
+    path.write_text(EVENTS.format(source=json.dumps(str(component))))
+    printed: Any = Capture()
+    settings = HostSettings(cache_dir=None)
+    with Host.from_manifest(
+        path, engine=engine, settings=settings, echo_to=printed, log_dir=""
+    ) as host:
+
+        async def run() -> list[OutcomeKind]:
+            found = []
+            for event in (
+                CronEvent("0 0 * * * *", 0),
+                CronEvent("0 0 * * * *", 3600),
+                MqttMessage("rooms/1", b"warm"),
+            ):
+                [outcome] = await host.trigger(event)
+                found.append(outcome.kind)
+            return found
+
+        assert asyncio.run(run()) == [OutcomeKind.ERROR, OutcomeKind.OK, OutcomeKind.OK]
+    for line in (b"at 0", b"at 3600", b"warm on rooms/1"):
+        assert line in printed.content

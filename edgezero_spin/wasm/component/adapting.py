@@ -21,9 +21,10 @@ import attrs
 from edgezero_spin.wasm.binary import number_bytes
 from edgezero_spin.wasm.component.ascription import EXPORT
 from edgezero_spin.wasm.component.builtin_names import (
+    Items,
     NamedBuiltin,
-    numbered_transfers,
     parse_builtin,
+    type_of,
 )
 from edgezero_spin.wasm.component.canonical import (
     CALLBACK,
@@ -55,14 +56,7 @@ from edgezero_spin.wasm.component.linked import (
 from edgezero_spin.wasm.component.plan import Exports
 from edgezero_spin.wasm.component.scope import InstanceItem
 from edgezero_spin.wasm.component.spin_1 import SPIN_1_EXPORTS, SPIN_1_IMPORTS, SPIN_1_RENAMED
-from edgezero_spin.wasm.component.types import (
-    FunctionType,
-    FutureType,
-    ResourceType,
-    ResultType,
-    StreamType,
-    ValueType,
-)
+from edgezero_spin.wasm.component.types import FunctionType, ResourceType, ResultType
 from edgezero_spin.wasm.core_module import CODE, FUNCTION, IMPORT, START
 from edgezero_spin.wasm.core_module import EXPORT as EXPORT_SECTION
 from edgezero_spin.wasm.module_writer import (
@@ -80,18 +74,8 @@ ROOT = "$root"
 _RUN = "wasi:cli/run@0.2.0"
 _ASYNC_LOWER, _ASYNC_LIFT, _STACKFUL = "[async-lower]", "[async-lift]", "[async-lift-stackful]"
 _REALLOC = ("cabi_realloc", "canonical_abi_realloc")
+_IMPORT_REALLOC, _EXPORT_REALLOC = "cabi_import_realloc", "cabi_export_realloc"
 _NOTHING: tuple[Any, Any, Encoding] = (None, None, Encoding.UTF8)
-_WITH_OPTIONS = (
-    "stream.read",
-    "stream.write",
-    "future.read",
-    "future.write",
-    "task.return",
-    "waitable-set.wait",
-    "waitable-set.poll",
-    "error-context.new",
-    "error-context.debug-message",
-)
 
 
 def adapt(
@@ -212,55 +196,24 @@ class _Adaptation:
         return LoweredFunction(self._instance, item, options)
 
     def _builtin(
-        self,
-        module: str,
-        name: str,
-        named: NamedBuiltin,
-        items: Mapping[str, tuple[Sort, Any, Encoding]],
-        function: CoreFunctionType,
+        self, module: str, name: str, named: NamedBuiltin, items: Items, function: CoreFunctionType
     ) -> Builtin:
         exported = module.startswith(EXPORT)
         plain = not (named.is_of_exports or named.is_transfer)
         if (plain and module != ROOT) or (named.is_of_exports and not exported):
             self._fail(f"import interface `{module}` is missing function `{name}`")
-        type_, encoding = self._type_of_builtin(module, name, named, items)
-        made = Builtin(
-            named.name,
-            self._instance,
-            type_,
-            is_async=named.is_async and named.name.partition(".")[2].startswith("cancel"),
-            cancellable=named.cancellable,
-            slot=named.slot,
-            core_type=named.core_type,
-        )
-        if named.name in _WITH_OPTIONS:
-            is_async = named.is_async and named.is_transfer
-            made = attrs.evolve(made, options=self._options(encoding, is_async=is_async))
+        found = type_of(named, items)
+        if found is None:
+            what = "a stream or future" if named.is_transfer else "a function"
+            self._fail(f"`{name}` of `{module}` is for {what} that is not there")
+        type_, encoding = found
+        options = Options()
+        if named.takes_options:
+            options = self._options(encoding, is_async=named.is_async and named.is_transfer)
+        made = named.builtin(self._instance, type_, options)
         if builtin_function_type(made, 0) != function:
             self._fail(f"type mismatch for function `{name}` of `{module}`")
         return made
-
-    def _type_of_builtin(
-        self,
-        module: str,
-        name: str,
-        named: NamedBuiltin,
-        items: Mapping[str, tuple[Sort, Any, Encoding]],
-    ) -> tuple[ValueType | None, Encoding]:
-        if named.is_transfer and named.number is None:
-            kind = StreamType if named.name.startswith("stream") else FutureType
-            return kind(None), named.encoding
-        if not named.function:
-            return None, named.encoding
-        sort, item, encoding = items.get(named.function, _NOTHING)
-        if sort != Sort.FUNCTION:
-            self._fail(f"`{name}` of `{module}` is for a function that is not there")
-        if named.number is None:
-            return item.type.result, encoding
-        found = numbered_transfers(item.type)
-        if named.number >= len(found):
-            self._fail(f"`{name}` of `{module}` is for a stream or future that is not there")
-        return found[named.number], encoding
 
     def _note(self, function: Function) -> None:
         if isinstance(function, ImportedFunction) and function not in self._plan.imports:
@@ -275,7 +228,7 @@ class _Adaptation:
         return {name: (*each, encoding) for name, each in item.exports.items()}
 
     def _resource_function(
-        self, name: str, module: str, label: str, items: Mapping[str, tuple[Sort, Any, Encoding]]
+        self, name: str, module: str, label: str, items: Items
     ) -> ResourceFunction:
         _, resource, _ = items.get(label, _NOTHING)
         if not isinstance(resource, ResourceType) or name not in (
@@ -325,7 +278,7 @@ class _Adaptation:
             self._fail(f"type mismatch for function `{core}`")
         post_return = f"cabi_post_{core}" if not is_async else None
         options = attrs.evolve(
-            self._options(encoding, is_async=is_async),
+            self._options(encoding, _EXPORT_REALLOC, is_async=is_async),
             post_return=self._export(post_return),
             callback=self._export(callback),
         )
@@ -371,8 +324,10 @@ class _Adaptation:
         is_there = self._kinds.get("memory", (-1, 0))[0] == 2
         return CoreExport(self._number, "memory") if is_there else None
 
-    def _options(self, encoding: Encoding, *, is_async: bool = False) -> Options:
-        realloc = next(filter(self._has, _REALLOC), None)
+    def _options(
+        self, encoding: Encoding, realloc_of_kind: str = _IMPORT_REALLOC, *, is_async: bool = False
+    ) -> Options:
+        realloc = next(filter(self._has, (realloc_of_kind, *_REALLOC)), None)
         return Options(
             encoding, memory=self._memory(), realloc=self._export(realloc), is_async=is_async
         )

@@ -2,7 +2,7 @@
 
 In: an imported name, as bindings generators spell it: ``[waitable-set-new]``, ``[context-get-0]``,
 ``[async-lower][stream-read-0]lines``. Out: the built-in with what the name says of it, or
-``None`` for a name that is no built-in's. Which functions a module may mean is unknown here.
+``None`` for a name that is no built-in's; and with what the module may mean, its type.
 
 Streams and futures are numbered within the type of the function that they belong to, those
 inside of another one before it; one without values is ``unit``.
@@ -11,12 +11,14 @@ Source: wit-component, ``validation`` and ``find_futures_and_streams`` of wit-pa
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import attrs
 
+from edgezero_spin.wasm.component.definitions import Sort
 from edgezero_spin.wasm.component.layout import cases_of, fields_of
-from edgezero_spin.wasm.component.linked import Encoding
+from edgezero_spin.wasm.component.linked import Builtin, Encoding, Options
 from edgezero_spin.wasm.component.types import (
     FunctionType,
     FutureType,
@@ -30,7 +32,22 @@ from edgezero_spin.wasm.component.types import (
     VariantType,
 )
 
-__all__ = ["NamedBuiltin", "numbered_transfers", "parse_builtin"]
+__all__ = ["Items", "NamedBuiltin", "parse_builtin", "type_of"]
+
+Items = Mapping[str, tuple[Sort | None, Any, Encoding]]
+"""What there is in an interface, by name: sort, item and the encoding of its texts."""
+
+_WITH_OPTIONS = (
+    "stream.read",
+    "stream.write",
+    "future.read",
+    "future.write",
+    "task.return",
+    "waitable-set.wait",
+    "waitable-set.poll",
+    "error-context.new",
+    "error-context.debug-message",
+)
 
 _NAME = re.compile(r"(\[async-lower\])?(\[cancellable\])?\[([a-z][a-z0-9+-]*)\](.*)", re.DOTALL)
 _TRANSFER = re.compile(
@@ -90,6 +107,24 @@ class NamedBuiltin:
     encoding: Encoding = Encoding.UTF8
 
     @property
+    def takes_options(self) -> bool:
+        """Text, memory and ``async`` matter to it."""
+        return self.name in _WITH_OPTIONS
+
+    def builtin(self, instance: int, type_: ValueType | None, options: Options) -> Builtin:
+        """Return the built-in, as an instance calls it."""
+        return Builtin(
+            self.name,
+            instance,
+            type_,
+            options,
+            is_async=self.is_async and ".cancel" in self.name,
+            cancellable=self.cancellable,
+            slot=self.slot,
+            core_type=self.core_type,
+        )
+
+    @property
     def is_of_exports(self) -> bool:
         """It is about a task of an exported function."""
         return self.name.startswith("task.")
@@ -137,8 +172,31 @@ def _plain(kind: str) -> NamedBuiltin | None:
     return None
 
 
-def numbered_transfers(type_: FunctionType) -> list[StreamType | FutureType]:
-    """Return the streams and futures in a function's type, in the order of their numbers."""
+def type_of(named: NamedBuiltin, items: Items) -> tuple[ValueType | None, Encoding] | None:
+    """Return the type of a built-in, and the encoding of texts.
+
+    Args:
+        named: The built-in.
+        items: What there is in the interface that it is imported for.
+
+    Returns:
+        ``None`` where its function, stream or future is not there.
+    """
+    if named.is_transfer and named.number is None:
+        kind = StreamType if named.name.startswith("stream") else FutureType
+        return kind(None), named.encoding
+    if not named.function:
+        return None, named.encoding
+    sort, item, encoding = items.get(named.function, (None, None, Encoding.UTF8))
+    if sort != Sort.FUNCTION:
+        return None
+    if named.number is None:
+        return item.type.result, encoding
+    found = _numbered_transfers(item.type)
+    return (found[named.number], encoding) if named.number < len(found) else None
+
+
+def _numbered_transfers(type_: FunctionType) -> list[StreamType | FutureType]:
     return [each for part in type_.types for each in _transfers(part)]
 
 

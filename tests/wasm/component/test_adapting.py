@@ -145,6 +145,29 @@ def test_a_module_of_wit_bindgen_is_called_like_a_component(engine: Engine, tmp_
         assert instance.call("test:guest/api@0.1.0", "[method]counter.next", counter) == 42
 
 
+def test_memory_for_imports_and_exports_may_come_of_two_functions(tmp_path: Path) -> None:
+    """A module that has no general function has one for each."""
+    text = GUEST.replace('"cabi_realloc"', '"cabi_export_realloc"').replace(
+        '(func (export "plain")',
+        """(func (export "cabi_import_realloc") (param i32 i32 i32 i32) (result i32) (unreachable))
+        (func (export "plain")""",
+    )
+    linked = link_component(_guest_of(text, tmp_path))
+    upper = next(
+        part.source
+        for each in linked.core_instances
+        for part in each.imports
+        if part.name == "upper"
+    )
+    shout = linked.exports["test:guest/api@0.1.0"].exports["shout"]  # type: ignore[union-attr]
+    assert isinstance(upper, LoweredFunction)
+    assert isinstance(shout, LiftedFunction)
+    assert [each.options.realloc.name for each in (upper, shout) if each.options.realloc] == [
+        "cabi_import_realloc",
+        "cabi_export_realloc",
+    ]
+
+
 def test_worlds_of_several_libraries_are_joined(tmp_path: Path) -> None:
     """Each linked library leaves a section; one interface is imported once."""
     first = embedded(GUEST, WIT, "guest", tmp_path)
@@ -514,7 +537,11 @@ def test_a_component_is_no_core_guest() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_modules_are_errors_of_the_reader(seed: int, tmp_path: Path) -> None:
     """Whatever bytes change, a module is linked and fused or refused, and nothing else."""
-    modules = [embedded(GUEST, WIT, "guest", tmp_path), core(COMMAND.format(more=""))]
+    modules = [
+        embedded(GUEST, WIT, "guest", tmp_path),
+        core(COMMAND.format(more="")),
+        _asynchronous(ASYNC_IMPORTS, tmp_path),
+    ]
     random = Random(seed)
     refused = 0
     for _ in range(150):
