@@ -23,6 +23,7 @@ from edgezero_spin.host.runtime.streams import (
     WritableEnd,
     end_at,
     interned,
+    is_number,
 )
 from edgezero_spin.host.runtime.tasks import scheduler_of
 from edgezero_spin.host.runtime.waitables import BLOCKED, WaitableEvent
@@ -45,6 +46,7 @@ class _Elements:
     def __init__(self, builtin: Builtin, element: ValueType | None, converters: Converters) -> None:
         self.size, self.alignment = 0, 1
         self.nothing = element is None
+        self.is_number = is_number(element)
         self._element, self._class_of = element, converters.class_of
         if element is None:
             return
@@ -127,16 +129,22 @@ class _GuestParty:
         self.progress += count
         self.remaining -= count
         if elements.nothing:
-            return [None] * count
+            return [None] * count if to_host else range(count)
+        at, size = self._at, count * elements.size
+        self._at = at + size
+        if elements.is_number and not to_host:
+            return cx.u8[at : at + size].tobytes()
         cx.held = MAX_CALL_BYTES
-        items = elements.lift[to_host](cx, self._at, count)
-        self._at += count * elements.size
-        return items
+        return elements.lift[to_host](cx, at, count)
 
     def put(self, items: Any, *, from_host: bool) -> None:
         elements = self._elements
         count = len(items)
-        if not elements.nothing:
+        if elements.is_number and not from_host:
+            self._cx.u8[self._at : self._at + count] = items
+            self._at += count
+            count //= elements.size
+        elif not elements.nothing:
             try:
                 elements.lower[from_host](self._cx, self._at, items)
             except MISFITS as error:

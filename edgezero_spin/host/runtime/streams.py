@@ -30,6 +30,7 @@ __all__ = [
     "WritableEnd",
     "end_at",
     "interned",
+    "is_number",
 ]
 
 COMPLETED = 0
@@ -37,7 +38,15 @@ DROPPED = 1
 CANCELLED = 2
 """Results of a copy."""
 
+MAX_PIECE = 1 << 16
+"""Most elements that the host holds while they go from one guest to another."""
+
 _NO_NUMBERS = (Primitive.BOOL, Primitive.CHAR, Primitive.STRING)
+
+
+def is_number(element: ValueType | None) -> bool:
+    """Tell whether elements are numbers, which guests copy as the bytes that they are."""
+    return isinstance(element, Primitive) and element not in _NO_NUMBERS
 
 
 class Party(Protocol):
@@ -64,10 +73,10 @@ class Party(Protocol):
         """Whether elements are in the host's form."""
 
     def take(self, count: int, *, to_host: bool) -> Any:
-        """Return the next elements."""
+        """Return the next elements; numbers that go to a guest as bytes."""
 
     def put(self, items: Any, *, from_host: bool) -> None:
-        """Store elements."""
+        """Store elements; numbers that come from a guest are bytes."""
 
     def copied(self, reclaim: Callable[[], None]) -> None:
         """Note that elements were copied while this side was pending.
@@ -135,16 +144,17 @@ class Shared:
         if pending is None:
             self.pending = party
             return None
-        if party.component is not None and party.component is pending.component:
-            element = self.element
-            if element is not None and (
-                not isinstance(element, Primitive) or element in _NO_NUMBERS
-            ):
-                kind = "future" if self.is_future else "stream"
-                raise Trap(
-                    f"cannot read from and write to intra-component {kind} with non-numeric payload"
-                )
+        if party.component is pending.component is not None and not self._is_plain:
+            kind = "future" if self.is_future else "stream"
+            raise Trap(
+                f"cannot read from and write to intra-component {kind} with non-numeric payload"
+            )
         return pending
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether elements are numbers, or carry nothing."""
+        return self.element is None or is_number(self.element)
 
     def _meet(self, reader: Party, writer: Party, second: Party) -> None:
         if reader.takes is not None and not reader.takes(writer.remaining):
@@ -154,8 +164,12 @@ class Shared:
         first = writer if second is reader else reader
         count = min(reader.remaining, writer.remaining)
         if count:
-            items = writer.take(count, to_host=reader.of_host)
-            reader.put(items, from_host=writer.of_host)
+            to_host = reader.of_host
+            most = count if to_host or self._is_plain else MAX_PIECE
+            while count > 0:
+                items = writer.take(min(count, most), to_host=to_host)
+                reader.put(items, from_host=writer.of_host)
+                count -= most
             if self.is_future:
                 self._settle(COMPLETED)
             else:

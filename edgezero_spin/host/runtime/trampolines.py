@@ -41,7 +41,6 @@ from edgezero_spin.wasm.component.types import (
     BorrowType,
     ListType,
     OwnType,
-    Primitive,
     ResultType,
     ValueType,
 )
@@ -108,9 +107,10 @@ def host_call(
     # Nothing of the guest runs during the call, so a handle can only be lent and taken by
     # two parameters of one call.
     lends = contains(kinds, OwnType) and contains(kinds, BorrowType)
-    lists = contains(kinds, ListType) or Primitive.STRING in kinds
     call = LoweredCall(lower, converters, to_host=True, lends=lends)
     signature, areas, unpack = call.signature, call.areas, call.unpack
+    # What is in memory counts; a text among the core values has a bound of its own.
+    counts = signature.spilled or contains(kinds, ListType)
     call_function = _invoker(function, call.lifts)
     # The usual case: a method without parameters, or a function with one.
     lift = call.lifts[0] if len(call.lifts) == 1 else None
@@ -125,7 +125,7 @@ def host_call(
                 raise cannot_leave()
             area = areas[address]
             flat = unpack(area)
-            if lists:
+            if counts:
                 cx.held = MAX_CALL_BYTES
             try:
                 if lift is None:

@@ -16,6 +16,7 @@ from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import Err, Ok, Some
+from tests.host.runtime.components import instance_of as made_of
 from tests.host.runtime.wat import State, echo_text, instance_of, linked_to
 
 RECORD = '(record (field "status-code" u16) (field "name" string))'
@@ -368,6 +369,32 @@ def test_text_in_every_encoding(
     with instance_of(linked) as instance:
         assert instance.call(None, "echo", value) == value
         assert instance.state.seen == [value]
+
+
+def test_texts_count_in_each_call_by_themselves(engine: Engine) -> None:
+    """Those that are in memory have a bound in one call, and none in all calls together."""
+    text = f"""(component
+      (import "host" (func $host (param "texts" (tuple {"string " * 9}))))
+      (core module $M (memory (export "mem") 300))
+      (core instance $m (instantiate $M))
+      (core func $host (canon lower (func $host) (memory (core memory $m "mem"))))
+      (core module $C
+        (import "" "mem" (memory 1))
+        (import "" "host" (func $host (param i32)))
+        (func (export "run") (local $left i32)
+          (i32.store (i32.const 4) (i32.const 0x1000000))
+          (local.set $left (i32.const 9))
+          (loop $again
+            (call $host (i32.const 0))
+            (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))))
+      (core instance $c (instantiate $C (with "" (instance
+        (export "mem" (memory $m "mem")) (export "host" (func $host))))))
+      (func (export "run") (canon lift (core func $c "run"))))"""
+    sizes = []
+    host = {"host": lambda state, texts: sizes.append(len(texts[0]))}
+    with made_of(engine, text, host) as instance:
+        instance.call(None, "run")
+    assert sizes == [16 << 20] * 9
 
 
 def test_threads_do_not_mix(engine: Engine, tmp_path: Path) -> None:

@@ -1,15 +1,20 @@
 """Streams, futures and waitable sets between synchronous tasks of one instance."""
 
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import wasmtime
 
 from edgezero_spin.host.errors import GuestTrapped
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.runtime.handles import ComponentInstance
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
+from edgezero_spin.host.runtime.streams import COMPLETED, MAX_PIECE, Shared
 from edgezero_spin.wasm.component.linking import link
 from edgezero_spin.wasm.component.reader import read_component
+from edgezero_spin.wasm.component.types import Primitive, StreamType
 from tests.host.runtime.wat import State
 
 
@@ -75,9 +80,10 @@ def guest(body: str) -> str:
   (func (export "run") (result u32) (canon lift (core func $i "run"))))"""
 
 
-def run(engine: Engine, body: str) -> object:
-    """Run a guest and return its result."""
-    wasm = bytes(wasmtime.wat2wasm(guest(body)))
+def run(engine: Engine, body: str, *, element: str = "u32", pages: int = 1) -> object:
+    """Run a guest with streams of an element and so much memory; return its result."""
+    text = guest(body).replace("(stream u32)", f"(stream {element})")
+    wasm = bytes(wasmtime.wat2wasm(text.replace('(export "m") 1)', f'(export "m") {pages})')))
     component = PreparedComponent(
         engine,
         link(read_component(wasm)),
@@ -104,6 +110,14 @@ PENDING = "(drop (call $read (local.get $r) (i32.const 16) (i32.const 4)))"
             (i32.load (i32.const 16))""",
             7,
             id="copied from end to end",
+        ),
+        pytest.param(
+            """(drop (call $read (local.get $r) (i32.const 68) (i32.const 2)))
+            (i64.store (i32.const 64) (i64.const 0x300000004))
+            (drop (call $write (local.get $w) (i32.const 64) (i32.const 2)))
+            (i32.load (i32.const 72))""",
+            3,
+            id="copied within itself",
         ),
         pytest.param(
             f"{PENDING} (call $write (local.get $w) (i32.const 64) (i32.const 9))",
@@ -198,3 +212,64 @@ def test_traps(engine: Engine, body: str, says: str) -> None:
     # TR-7, TR-10, TR-12, TR-14, TR-18 to TR-21, TR-24, TR-26
     with pytest.raises(GuestTrapped, match=says):
         run(engine, f"{body} (i32.const 0)")
+
+
+@pytest.mark.parametrize(
+    ("element", "count"),
+    [
+        pytest.param("", (1 << 28) - 1, id="elements without values"),
+        pytest.param("u32", 1 << 22, id="numbers"),
+    ],
+)
+def test_a_copy_between_guests_makes_no_objects(engine: Engine, element: str, count: int) -> None:
+    """However many elements go at once, the host holds no more than their bytes."""
+    body = f"""(drop (call $read (local.get $r) (i32.const 0x2000000) (i32.const {count})))
+        (call $write (local.get $w) (i32.const 0) (i32.const {count}))"""
+    tracemalloc.start()
+    try:
+        assert run(engine, body, element=element, pages=1024) == count << 4
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 24 << 20
+
+
+class _Guest:
+    """A guest's side of a copy, without a guest."""
+
+    of_host = False
+    is_empty = False
+    takes = None
+
+    def __init__(self, remaining: int) -> None:
+        self.component: ComponentInstance | None = ComponentInstance(1)
+        self.remaining = remaining
+        self.pieces: list[int] = []
+        self.results: list[int] = []
+
+    def take(self, count: int, *, to_host: bool) -> Any:
+        """Return so many elements."""
+        self.remaining -= count
+        return ["text"] * count
+
+    def put(self, items: Any, *, from_host: bool) -> None:
+        """Note how many elements came."""
+        self.remaining -= len(items)
+        self.pieces.append(len(items))
+
+    def copied(self, reclaim: Callable[[], None]) -> None:
+        """Do nothing."""
+
+    def done(self, result: int) -> None:
+        """Note the result."""
+        self.results.append(result)
+
+
+def test_other_elements_go_in_pieces() -> None:
+    """All of them are copied at once as the guests see it."""
+    stream = Shared(StreamType(Primitive.STRING))
+    reader, writer = _Guest(2 * MAX_PIECE + 10), _Guest(2 * MAX_PIECE + 1)
+    stream.read(reader)
+    stream.write(writer)
+    assert reader.pieces == [MAX_PIECE, MAX_PIECE, 1]
+    assert (reader.remaining, writer.remaining, writer.results) == (9, 0, [COMPLETED])
