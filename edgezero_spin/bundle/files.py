@@ -181,8 +181,6 @@ def install(files: BundledFiles) -> None:
     """Let ``open()`` and ``os`` see the files where the component has none of that name."""
     real_open = io.open
     real_open_code = io.open_code
-    real_stat = posix.stat
-    real_lstat = posix.lstat
     real_listdir = posix.listdir
     real_scandir = posix.scandir
 
@@ -223,23 +221,17 @@ def install(files: BundledFiles) -> None:
                 raise
         return _BundledFile(data, path)
 
-    def stat_(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> Any:
-        try:
-            return real_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
-        except FileNotFoundError:
-            found = files.find_stat(path) if dir_fd is None else None
-            if found is None:
-                raise
-        return found
+    def with_bundled(real: Callable[..., Any]) -> Callable[..., Any]:
+        def status(path: Any, *, dir_fd: int | None = None, **options: Any) -> Any:
+            try:
+                return real(path, dir_fd=dir_fd, **options)
+            except FileNotFoundError:
+                found = files.find_stat(path) if dir_fd is None else None
+                if found is None:
+                    raise
+            return found
 
-    def lstat(path: Any, *, dir_fd: int | None = None) -> Any:
-        try:
-            return real_lstat(path, dir_fd=dir_fd)
-        except FileNotFoundError:
-            found = files.find_stat(path) if dir_fd is None else None
-            if found is None:
-                raise
-        return found
+        return status
 
     def listdir(path: Any = ".") -> Any:
         try:
@@ -266,8 +258,8 @@ def install(files: BundledFiles) -> None:
         return _Scan(entries)
 
     replaced: dict[str, Any] = {
-        "stat": stat_,
-        "lstat": lstat,
+        "stat": with_bundled(posix.stat),
+        "lstat": with_bundled(posix.lstat),
         "listdir": listdir,
         "scandir": scandir,
     }

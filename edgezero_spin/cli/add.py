@@ -13,6 +13,7 @@ from edgezero_spin.cli.options import (
     common_options_without_v,
     examples,
     manifest_option,
+    notify,
     project_manifest_option,
     spin_options,
 )
@@ -187,5 +188,5 @@ def component(
     for line in done.lines():
         click.echo(line)
     for notice in done.notices:
-        click.echo(f"[edgezero] {notice}", err=True)
+        notify(notice)
     click.echo("Next:\n  edgezero build\n  edgezero serve")

@@ -13,6 +13,7 @@ from edgezero_spin.cli.options import (
     common_options,
     examples,
     manifest_option,
+    notify,
     rest_of,
 )
 from edgezero_spin.cli.progress import busy
@@ -164,7 +165,7 @@ def build_components(
         manifest,
         component_ids,
         profile=profile,
-        warn=lambda warning: click.echo(f"[edgezero] Warning: {warning}", err=True),
+        warn=lambda warning: notify(f"Warning: {warning}"),
     )
     if not steps:
         click.echo("None of the components have a build command.")
@@ -191,10 +192,9 @@ def check_targets(
         # What is wrong with it was told before the build, or is by what uses it.
         with contextlib.suppress(ManifestError):
             if load_builds(manifest, profile=profile).has_targets:
-                click.echo(
-                    "[edgezero] Warning: the faults of the manifest keep its deployment targets "
-                    "from being checked",
-                    err=True,
+                notify(
+                    "Warning: the faults of the manifest keep its deployment targets "
+                    "from being checked"
                 )
         return
     if not whole.has_targets:

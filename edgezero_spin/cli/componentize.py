@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from edgezero_spin.cli.options import examples, spin_options
+from edgezero_spin.cli.options import examples, notify, spin_options
 from edgezero_spin.cli.progress import busy
 
 __all__ = ["componentize"]
@@ -95,10 +95,9 @@ def componentize(
         f"world {built.world}  {built.seconds:.1f} s"
     )
     for what in built.left_out:
-        click.echo(
-            f"[edgezero] Warning: {what} does not travel with the component, which takes 64 MiB of "
-            "files; mount it by `files` in spin.toml",
-            err=True,
+        notify(
+            f"Warning: {what} does not travel with the component, which takes 64 MiB of "
+            "files; mount it by `files` in spin.toml"
         )
     if built.spin not in ("", SPIN_FOR[DEFAULT_WASI]):
         click.echo(f"needs Spin {built.spin} or later")

@@ -13,6 +13,7 @@ from edgezero_spin.cli.options import (
     common_options,
     examples,
     format_option,
+    notify,
     project_manifest_option,
     spin_options,
 )
@@ -198,7 +199,7 @@ def _approved(plan: "PushPlan", *, show: bool) -> bool:
     try:
         found = compare(plan)
     except ConfigPushError as error:
-        click.echo(f"[edgezero] {error}", err=True)
+        notify(str(error))
         return click.confirm("Write without a comparison?", err=True)
     if not found.differs:
         return True
@@ -262,4 +263,4 @@ def _request(
 
 def _warn(warnings: tuple[str, ...]) -> None:
     for warning in warnings:
-        click.echo(f"[edgezero] Warning: {warning}", err=True)
+        notify(f"Warning: {warning}")

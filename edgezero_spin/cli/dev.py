@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from edgezero_spin.cli.explorer_options import bind_explorer, explorer_options
-from edgezero_spin.cli.options import examples, spin_options
+from edgezero_spin.cli.options import examples, notify, spin_options
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
 __all__ = ["dev"]
@@ -92,5 +92,5 @@ def dev(
             shown = owned.enter_context(bind_explorer(explorer_port))
             settings = attrs.evolve(settings, explorer=(shown, token))
             url = Listening(*shown.getsockname()[:2]).url
-            click.echo(f"[edgezero] explorer at {url}/{token}/", err=True)
+            notify(f"explorer at {url}/{token}/")
         serve_until_stopped(settings, listening)

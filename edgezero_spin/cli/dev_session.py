@@ -9,6 +9,7 @@ import socket
 
 import click
 
+from edgezero_spin.cli.options import notify
 from edgezero_spin.development.supervisor import AppLoad, DevSettings, supervise
 
 __all__ = ["serve_until_stopped"]
@@ -39,9 +40,8 @@ class _Report:
 
     def __call__(self, load: AppLoad) -> None:
         if load.error is not None:
-            mark = click.style("Error:", fg="red", bold=True)
-            click.echo(f"[edgezero] {mark} {load.error}", err=True)
-            click.echo("[edgezero] waiting for a change", err=True)
+            notify(load.error, is_error=True)
+            notify("waiting for a change")
             return
         for notice in load.notices:
             # What was said of the load before need not be said again.

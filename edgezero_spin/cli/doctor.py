@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from edgezero_spin.cli.options import examples, format_option, manifest_option, spin_options
+from edgezero_spin.cli.options import examples, format_option, manifest_option, notify, spin_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,7 +92,7 @@ def _mend(
             try:
                 finding.fix.apply()
             except EdgeZeroError as error:
-                click.echo(f"[edgezero] not mended: {error}", err=True)
+                notify(f"not mended: {error}")
                 continue
             click.echo(f"{click.style('Fixed', fg='green', bold=True)}: {finding.fix.action}")
             mended = True

@@ -13,6 +13,7 @@ from edgezero_spin.cli.options import (
     examples,
     gathered,
     manifest_option,
+    notify,
     runtime_config_option,
     spin_options,
 )
@@ -106,7 +107,7 @@ def get(store: _Store, key: str) -> int:
     with store.open() as backend:
         value = backend.get(key)
     if value is None:
-        click.echo(f"[edgezero] there is no key {key!r}", err=True)
+        notify(f"there is no key {key!r}")
         return 1
     sys.stdout.buffer.write(value)
     sys.stdout.buffer.flush()

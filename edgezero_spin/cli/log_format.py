@@ -31,9 +31,9 @@ class JsonFormatter(logging.Formatter):
         return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
-def json_line(text: str) -> str:
+def json_line(text: str, level: str = "INFO") -> str:
     """Return what a command tells a person as a line of a log in JSON."""
-    return JsonFormatter().format(logging.makeLogRecord({"msg": text, "levelname": "INFO"}))
+    return JsonFormatter().format(logging.makeLogRecord({"msg": text, "levelname": level}))
 
 
 def marked_formatter() -> logging.Formatter:

@@ -5,7 +5,12 @@ from typing import Literal
 
 import click
 
-from edgezero_spin.cli.options import adapter_name_option, common_options_without_v, examples
+from edgezero_spin.cli.options import (
+    adapter_name_option,
+    common_options_without_v,
+    examples,
+    notify,
+)
 from edgezero_spin.cli.template_options import TemplateFlags, name_and_template, template_options
 
 __all__ = ["new"]
@@ -80,6 +85,6 @@ def new(
     )
     click.echo(f"Created {made.name} in {made.path} ({len(made.files)} files)")
     for warning in made.warnings:
-        click.echo(f"[edgezero] {warning}", err=True)
+        notify(warning)
     enter = "" if flags.init else f"  cd {made.path}\n"
     click.echo(f"Next:\n{enter}  edgezero build\n  edgezero serve")

@@ -103,21 +103,23 @@ def rest_of(context: click.Context) -> tuple[str, ...]:
     return rest
 
 
-def notify(text: str, *, marked: bool = True) -> None:
-    """Tell a person on standard error what a command that serves is about to do.
+def notify(text: str, *, marked: bool = True, is_error: bool = False) -> None:
+    """Tell a person on standard error what a command does, or what keeps it from that.
 
     Args:
         text: One line.
         marked: Say that it comes from this command, where it is not a line of a log in JSON.
+        is_error: It is an error.
     """
     context = click.get_current_context(silent=True)
     if context is not None and context.params.get("log_format") == "json":
         # Slow to import where nobody asked for it.
         from edgezero_spin.cli.log_format import json_line
 
-        text = json_line(text)
-    elif marked:
-        text = f"[edgezero] {text}"
+        text = json_line(text, "ERROR" if is_error else "INFO")
+    else:
+        text = f"{click.style('Error:', fg='red', bold=True)} {text}" if is_error else text
+        text = f"[edgezero] {text}" if marked else text
     click.echo(text, err=True)
 
 

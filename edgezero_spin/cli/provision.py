@@ -9,6 +9,7 @@ from edgezero_spin.cli.options import (
     adapter_name_option,
     common_options,
     examples,
+    notify,
     project_manifest_option,
 )
 
@@ -45,4 +46,4 @@ def provision(manifest: Path, dry_run: bool, adapter: str | None) -> None:
     for line in done.lines():
         click.echo(line)
     for notice in done.notices:
-        click.echo(f"[edgezero] {notice}", err=True)
+        notify(notice)

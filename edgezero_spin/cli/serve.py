@@ -15,6 +15,7 @@ from edgezero_spin.cli.options import (
     component_ids_option,
     examples,
     manifest_option,
+    notify,
 )
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.replaced import find_project, run_replacement
@@ -83,7 +84,7 @@ def serve(
 
     project, adapter = find_project(adapter, manifest)
     if engine == "auto" and starts_missing_spin(project, adapter):
-        click.echo("[edgezero] Spin is not installed: the embedded host serves instead", err=True)
+        notify("Spin is not installed: the embedded host serves instead")
     elif engine == "auto":
         _refuse_flags(context, project, adapter)
         if run_replacement(project, adapter, "serve"):
@@ -93,7 +94,7 @@ def serve(
     if listen is None:
         listen, warnings = resolve_listen(project, adapter, os.environ)
         for warning in warnings:
-            click.echo(f"[edgezero] {warning}", err=True)
+            notify(warning)
     path = spin_manifest_of(project, adapter, manifest)
     if choose_engine(engine) == "embedded":
         from edgezero_spin.host import Host, HostSettings

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import KeyValue, gathered
+from edgezero_spin.cli.options import KeyValue, gathered, notify
 
 if TYPE_CHECKING:
     from edgezero_spin.project.template_manifest import ProjectTemplate, TemplateParameter
@@ -192,10 +192,7 @@ def _warn_of_template(name: str) -> None:
     from edgezero_spin.project.template_store import template_ids
 
     if name in template_ids():
-        click.echo(
-            f"[edgezero] {name} is the name here; if you meant the template, write -t {name}",
-            err=True,
-        )
+        notify(f"{name} is the name here; if you meant the template, write -t {name}")
 
 
 def _at_terminal() -> bool:

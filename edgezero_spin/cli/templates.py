@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import examples, spin_options
+from edgezero_spin.cli.options import examples, notify, spin_options
 
 if TYPE_CHECKING:
     from edgezero_spin.project.template_install import TemplateSource
@@ -165,7 +165,7 @@ def list_templates(context: click.Context, tags: tuple[str, ...]) -> None:
     if not found:
         click.echo("No suitable templates found", err=True)
     for name, fault in installed.broken:
-        click.echo(f"[edgezero] Warning: {name} cannot be used: {fault}", err=True)
+        notify(f"Warning: {name} cannot be used: {fault}")
 
 
 def _install(source: "TemplateSource", *, replace: bool) -> None:

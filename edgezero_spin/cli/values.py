@@ -9,23 +9,17 @@ __all__ = ["Duration", "DurationSpan", "Span"]
 _SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "μs": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
-class _ZeroOrNot:
-    def __init__(self, *, zero: bool = False) -> None:
-        """Take times above 0.
-
-        Args:
-            zero: Take 0, too.
-        """
-        self._zero = zero
-
-
-class DurationSpan(_ZeroOrNot, click.ParamType[tuple[float, float]]):
+class DurationSpan(click.ParamType[tuple[float, float]]):
     """A time such as ``500ms``, or a range of them: ``1..8s``; in seconds (FLAG-7, IL-5, IL-7).
 
     Numbers are whole, as for Spin: half a second is ``500ms``.
     """
 
     name = "TIME|A..B"
+
+    def __init__(self, *, zero: bool = False) -> None:
+        """Take times above 0, and 0 if ``zero``."""
+        self._zero = zero
 
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
@@ -34,50 +28,50 @@ class DurationSpan(_ZeroOrNot, click.ParamType[tuple[float, float]]):
         if isinstance(value, tuple):
             return value
         first, dots, last = str(value).partition("..")
-        least_s, most_s = _seconds(first), _seconds(last if dots else first)
-        if (
-            least_s is None
-            or most_s is None
-            or (dots and least_s >= most_s)
-            or not (least_s or self._zero)
-        ):
+        least_s, most_s = (_seconds(text, self._zero) for text in (first, last if dots else first))
+        if least_s is None or most_s is None or (dots and least_s >= most_s):
             self.fail(
-                f"{value!r} is not a time {'' if self._zero else 'above 0 '}in whole numbers, such "
-                "as 500ms or 2s, nor a range that ends after its beginning, such as 1..8s",
+                f"{_not_a_time(value, self._zero)}, nor a range that ends after its beginning, "
+                "such as 1..8s",
                 parameter,
                 context,
             )
         return least_s, most_s
 
 
-class Duration(_ZeroOrNot, click.ParamType[float]):
+class Duration(click.ParamType[float]):
     """A time such as ``500ms``, in seconds."""
 
     name = "TIME"
 
+    def __init__(self, *, zero: bool = False) -> None:
+        """Take times above 0, and 0 if ``zero``."""
+        self._zero = zero
+
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
     ) -> float:
-        """Read a time above 0; a number alone is in seconds."""
+        """Read a time; a number alone is in seconds."""
         if isinstance(value, float):
             return value
-        seconds = _seconds(str(value))
-        if seconds is None or not (seconds or self._zero):
-            self.fail(
-                f"{value!r} is not a time {'' if self._zero else 'above 0 '}in whole numbers, such "
-                "as 500ms or 2s",
-                parameter,
-                context,
-            )
+        seconds = _seconds(str(value), self._zero)
+        if seconds is None:
+            self.fail(_not_a_time(value, self._zero), parameter, context)
         return seconds
 
 
-def _seconds(text: str) -> float | None:
+def _seconds(text: str, zero: bool) -> float | None:
     """The time in seconds, ``None`` for what is none."""
     found = re.fullmatch(r"([0-9]{1,19})([a-zμµ]*)", text)
     if found is None or found[2] not in _SECONDS:
         return None
-    return int(found[1]) * _SECONDS[found[2]]
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    return seconds if seconds or zero else None
+
+
+def _not_a_time(value: object, zero: bool) -> str:
+    above = "" if zero else "above 0 "
+    return f"{value!r} is not a time {above}in whole numbers, such as 500ms or 2s"
 
 
 class Span(click.ParamType[tuple[int, int]]):

@@ -17,6 +17,7 @@ import click
 
 from edgezero_spin.cli.build import say_build_step
 from edgezero_spin.cli.host_options import HostFlags
+from edgezero_spin.cli.options import notify
 from edgezero_spin.cli.run_options import RunFlags
 from edgezero_spin.cli.side_pages import SidePages
 from edgezero_spin.cli.startup import startup_json, startup_lines
@@ -50,16 +51,14 @@ class Screen:
             click.echo("Finished building all Spin components")
 
     def failed(self, error: EdgeZeroError, *, serving: bool) -> None:
-        mark = click.style("Error:", fg="red", bold=True)
-        after = "what ran before goes on" if serving else "waiting for a change"
-        click.echo(f"[edgezero] {mark} {error}", err=True)
-        click.echo(f"[edgezero] {after}", err=True)
+        notify(str(error), is_error=True)
+        notify("what ran before goes on" if serving else "waiting for a change")
 
     def unwatched(self, component_id: str) -> None:
-        click.echo(
+        notify(
             f"You haven't configured what to watch for the component: '{component_id}'. "
             f"Name its sources in component.{component_id}.build.watch.",
-            err=True,
+            marked=False,
         )
 
     def clear(self) -> None:
@@ -123,7 +122,7 @@ class _Serving:
         for notice in host.notices:
             if notice not in self._noticed:
                 self._noticed.add(notice)
-                click.echo(notice, err=True)
+                notify(notice, marked=False)
         if self._switch is None:
             self._switch = Switch(host)
             await self._serve(self._switch)
@@ -136,7 +135,7 @@ class _Serving:
         await asyncio.sleep(0)
         if host.routes != self._routes:
             self._announce(host.routes)
-        click.echo("Reloaded the application", err=True)
+        notify("Reloaded the application", marked=False)
 
     async def _serve(self, switch: "Switch") -> None:
         from edgezero_spin.host.http.server import DEFAULT_LISTEN, serve_async

@@ -12,7 +12,7 @@ from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.stores.json_values import encode_text
 
-__all__ = ["access_log"]
+__all__ = ["access_log", "text_line"]
 
 _clock = time.perf_counter
 
@@ -28,7 +28,7 @@ def access_log(*, json: bool = False) -> Middleware:
         json: Write each line as a JSON object.
     """
 
-    line_of = _json_line if json else _text_line
+    line_of = _json_line if json else text_line
 
     async def middleware(request: Request, call_next: Next) -> Response:
         started = _clock()
@@ -46,24 +46,26 @@ def _length(request: Request, response: Response) -> int | None:
     if request.method == "HEAD":
         return None
     body = response.body
-    if isinstance(body, bytes):
+    if type(body) is bytes:
         return len(body)
     said = response.headers.get("content-length", "")
     return int(said) if said.isdigit() else None
 
 
-def _text_line(request: Request, response: Response, elapsed_ms: int) -> str:
+def text_line(request: Request, response: Response, elapsed_ms: int) -> str:
+    """Return the line of a response."""
     length = _length(request, response)
-    line = (
-        f"method={request.method} path={request.raw_path.decode('ascii', 'backslashreplace')} "
-        f"status={response.status}{'' if length is None else f' bytes={length}'} "
-        f"elapsed_ms={elapsed_ms}"
-    )
+    size = "" if length is None else f" bytes={length}"
+    more = ""
     if request._extensions and "request_id" in request._extensions:
-        line += f" request_id={_word(request._extensions['request_id'])}"
+        more = f" request_id={_word(request._extensions['request_id'])}"
     if request.error is not None:
-        line += f" error={_word(request.error)}"
-    return f"{line}\n"
+        more += f" error={_word(request.error)}"
+    path = request.raw_path.decode("ascii", "backslashreplace")
+    return (
+        f"method={request.method} path={path} status={response.status}{size} "
+        f"elapsed_ms={elapsed_ms}{more}\n"
+    )
 
 
 def _json_line(request: Request, response: Response, elapsed_ms: int) -> str:

@@ -115,6 +115,7 @@ class App(Router):
         self.open_stores = open_stores
         self.body_limit = body_limit
         self._states: dict[type, object] = {}
+        self._overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self.api_description: ApiDescription | None = None
         self._prepares: list[Callable[[], None]] = []
         self._exception_handlers = ExceptionHandlers()
@@ -295,6 +296,22 @@ class App(Router):
         self._states[type(value) if kind is None else kind] = value
         return self
 
+    @property
+    def dependency_overrides(self) -> dict[Callable[..., Any], Callable[..., Any]]:
+        """What is called in place of a dependency: ``app.dependency_overrides[user] = ann``.
+
+        For tests. What is changed counts from the next request on, which compiles the app again.
+        """
+        self._changed()
+        return self._overrides
+
+    @dependency_overrides.setter
+    def dependency_overrides(
+        self, overrides: Mapping[Callable[..., Any], Callable[..., Any]]
+    ) -> None:
+        self._overrides = dict(overrides)
+        self._changed()
+
     def openapi(
         self,
         *,
@@ -436,6 +453,7 @@ class App(Router):
         offers = Offers(
             frozenset(kind for kind in kinds if getattr(self.declaration, kind) is not None),
             frozenset(self._states),
+            overrides=self._overrides,
         )
         exceptions = self._exception_handlers
         routes = compile_routes(declared, handlers, offers, exceptions, self._miss)

@@ -38,7 +38,11 @@ class ExceptionHandlers:
             TypeError: It is not a class of exceptions.
         """
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
-            raise TypeError(f"exception_handler takes a class of exceptions, got {kind!r}")
+            hint = "; NotFound is that of 404, HttpError one with a status of its choice"
+            raise TypeError(
+                f"exception_handler takes a class of exceptions, got {kind!r}"
+                f"{hint if isinstance(kind, int) else ''}"
+            )
 
         def declare(handler: _Handler) -> _Handler:
             self._handlers[kind] = handler

@@ -9,10 +9,10 @@ line break in a value would start a header of its own.
 Source: RFC 9110 section 5; contract edgezero.md, EXT-5, SPN-1, SPN-5.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeAlias, overload
 
-__all__ = ["HOST_ONLY", "HeaderInput", "Headers", "MutableHeaders"]
+__all__ = ["HOST_ONLY", "HeaderInput", "Headers", "MutableHeaders", "header_text"]
 
 HOST_ONLY = frozenset(
     {
@@ -73,11 +73,11 @@ class Headers:
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first value as text, or the default."""
         value = self.get_bytes(name)
-        return default if value is None else _text(value)
+        return default if value is None else header_text(value)
 
     def get_all(self, name: str) -> list[str]:
         """Return every value of the name as text, in order."""
-        return [_text(value) for value in self.get_all_bytes(name)]
+        return [header_text(value) for value in self.get_all_bytes(name)]
 
     def get_all_bytes(self, name: str) -> list[bytes]:
         """Return every value of the name as it was sent, in order."""
@@ -90,17 +90,13 @@ class Headers:
 
     def items(self) -> list[tuple[str, str]]:
         """Return every field as text, repeats included."""
-        return [(name, _text(value)) for name, value in self._pairs]
-
-    def items_of(self, names: Container[str]) -> list[tuple[str, str]]:
-        """Return the fields of some names as text, repeats included. Names are in lower case."""
-        return [(name, _text(value)) for name, value in self._pairs if name in names]
+        return [(name, header_text(value)) for name, value in self._pairs]
 
     def __getitem__(self, name: str) -> str:
         value = self.get_bytes(name)
         if value is None:
             raise KeyError(name)
-        return _text(value)
+        return header_text(value)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get_bytes(name) is not None
@@ -166,7 +162,8 @@ class MutableHeaders(Headers):
         self.discard(name)
 
 
-def _text(value: bytes) -> str:
+def header_text(value: bytes) -> str:
+    """Return the value of a field as text: UTF-8 where that decodes, else Latin-1."""
     try:
         return value.decode()
     except UnicodeDecodeError:

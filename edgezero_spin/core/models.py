@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias, get_args, get_origin
 
 from edgezero_spin.core.errors import BadRequest, ValidationFailed
+from edgezero_spin.core.headers import header_text
 from edgezero_spin.core.scalars import Reader, scalar_reader, without_none
 from edgezero_spin.core.uploads import FormValue, UploadFile
 from edgezero_spin.stores.aliases import alias_of, resolved_hints
@@ -49,7 +50,7 @@ BAD_PATH = "invalid path parameters"
 BAD_HEADER = "invalid headers"
 BAD_COOKIE = "invalid cookies"
 
-_Fields: TypeAlias = Iterable[tuple[str, FormValue]]
+_Fields: TypeAlias = Iterable[tuple[str, FormValue | bytes]]
 FieldsReader: TypeAlias = Callable[[_Fields], Any]
 ArgumentsReader: TypeAlias = Callable[[_Fields], dict[str, Any]]
 
@@ -131,6 +132,8 @@ def field_of(argument: str, hint: Any, default: Any, failure: str) -> Field | No
         absent = _MISSING
     if failure == BAD_FORM and read is not _upload:
         read = _of_text(read)
+    elif failure == BAD_HEADER:
+        read = _of_bytes(read)
     empty = failure != BAD_FORM or (is_text and not nullable)
     return Field(argument, read, collect, rule, empty, absent)
 
@@ -304,6 +307,18 @@ def _of_text(read: Reader) -> Reader:
         raise ValueError("a file, not text")
 
     return read_text
+
+
+def _of_bytes(read: Reader) -> Reader:
+    """Return a reader of the value of a header.
+
+    Most of the many headers of a request are nobody's parameters: those stay undecoded.
+    """
+
+    def read_bytes(value: Any) -> Any:
+        return read(header_text(value))
+
+    return header_text if read is str else read_bytes  # type: ignore[return-value]
 
 
 def _tick(text: str) -> bool:

@@ -8,6 +8,7 @@ Source: contract edgezero.md, EXT-9 to EXT-13; the refusals are our own.
 """
 
 import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import attrs
@@ -42,11 +43,13 @@ class Offers:
         stores: The kinds of store and database that it declares: ``kv``, ``sqlite``.
         states: The types of its state.
         event: What starts the handler; ``None`` for a request.
+        overrides: What is called in place of a dependency.
     """
 
     stores: frozenset[str]
     states: frozenset[type]
     event: type | None = None
+    overrides: Mapping[Callable[..., Any], Callable[..., Any]] = attrs.Factory(dict)
 
 
 def check_offered(hint: Any, default: Any, offers: Offers) -> None:

@@ -8,14 +8,17 @@ RFC 3986 section 2.1 for the path. ``urllib.parse`` does the same and would brin
 ``re``, ``ipaddress`` and ``unicodedata`` into every component.
 """
 
-__all__ = ["encode_literal", "encode_value", "parse_pairs", "percent_decode"]
+__all__ = ["PERCENT", "encode_literal", "encode_value", "parse_pairs", "percent_decode"]
 
+# Numbers, because a look for bytes in bytes costs a component ten times as much.
+PERCENT = 0x25
+_PLUS = 0x2B
 _UNRESERVED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 
 
 def percent_decode(raw: bytes) -> bytes:
     """Return the bytes with each ``%XX`` resolved. A ``%`` without two hex digits stays."""
-    if b"%" not in raw:
+    if PERCENT not in raw:
         return raw
     head, *pieces = raw.split(b"%")
     decoded = [head]
@@ -38,10 +41,14 @@ def parse_pairs(raw: bytes) -> list[tuple[str, str]]:
     ``+`` is a space, bytes that are not UTF-8 become U+FFFD, a field without ``=`` has
     an empty value, and empty fields (``a&&b``) are skipped.
     """
-    if b"%" not in raw and b"+" not in raw and raw.isascii():
+    if PERCENT not in raw and _PLUS not in raw and raw.isascii():
         # What most are: nothing in it has to be decoded by itself.
-        plain = [field.partition("=") for field in raw.decode("ascii").split("&") if field]
-        return [(name, value) for name, _, value in plain]
+        pairs = []
+        for field in raw.decode().split("&"):
+            if field:
+                name, _, value = field.partition("=")
+                pairs.append((name, value))
+        return pairs
     return [
         (_field_text(name), _field_text(value))
         for name, _, value in (field.partition(b"=") for field in raw.split(b"&") if field)

@@ -20,7 +20,7 @@ from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
 from edgezero_spin.core.multipart import MAX_HEADER_BYTES, MAX_PARTS, MultipartParser, boundary_of
 from edgezero_spin.core.payloads import form_pairs, json_reader
-from edgezero_spin.core.percent import parse_pairs, percent_decode
+from edgezero_spin.core.percent import PERCENT, parse_pairs, percent_decode
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import ByteSource, SourceStream
 from edgezero_spin.core.trailers import read_trailers
@@ -594,7 +594,7 @@ def decode_path_value(name: str, raw: bytes) -> str:
         BadRequest: It is not UTF-8.
     """
     try:
-        return (percent_decode(raw) if b"%" in raw else raw).decode()
+        return (percent_decode(raw) if PERCENT in raw else raw).decode()
     except UnicodeDecodeError:
         raise BadRequest(f"{BAD_PATH}: {name}: not UTF-8") from None
 

@@ -228,7 +228,8 @@ class Router:
         a router those of its own handlers.
         """
         if not callable(layer):
-            raise TypeError(f"middleware {layer!r} is not a function")
+            hint = "; write `@app.middleware` alone" if isinstance(layer, str) else ""
+            raise TypeError(f"middleware {layer!r} is not a function{hint}")
         self._layers.append(layer)
         self._changed()
         return layer

@@ -65,9 +65,9 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
 
 
 def _whole_number(text: str) -> int:
-    digits = text[1:] if text[:1] in ("+", "-") else text
+    digits = text if text.isdigit() else text[1:] if text[:1] in ("+", "-") else ""
     # isdigit alone also takes digits of other scripts; more digits than these no id has.
-    if digits.isascii() and digits.isdigit() and len(digits) <= 100:
+    if digits.isdigit() and digits.isascii() and len(digits) <= 100:
         return int(text)
     raise ValueError("not a whole number")
 

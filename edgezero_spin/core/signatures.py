@@ -64,6 +64,7 @@ _FAILURES = {"query": BAD_QUERY, "header": BAD_HEADER, "cookie": BAD_COOKIE, "fo
 _PAIRS: dict[str, Callable[[Request], Any]] = {
     "query": Request.query_pairs,
     "cookie": lambda request: request.cookies.items(),
+    "header": lambda request: request.headers.pairs,
     "form": Request.form_pairs,
 }
 
@@ -165,18 +166,10 @@ def _parameters(
     if role == "handler":
         _check_path_is_taken(where, scope.names, hints, parameters, groups.get("query", {}))
     readers = [
-        (_pairs_of(source, fields), arguments_reader(fields, _FAILURES[source]), source == "form")
+        (_PAIRS[source], arguments_reader(fields, _FAILURES[source]), source == "form")
         for source, fields in groups.items()
     ]
     return Parameters(arguments, readers)
-
-
-def _pairs_of(source: str, fields: dict[str, Field]) -> Callable[[Request], Any]:
-    """Return what gives name and value of the fields that may be asked for."""
-    if source != "header":
-        return _PAIRS[source]
-    # Most of the many headers of a request are nobody's parameters: those stay undecoded.
-    return lambda request: request.headers.items_of(fields)
 
 
 def sends_requests(function: Callable[..., object]) -> bool:
@@ -209,6 +202,8 @@ def _dependency(depends: Depends, scope: _Scope) -> Argument:
     call = depends.call
     if not callable(call) or call is inspect.Parameter.empty:
         raise TypeError(f"Depends takes a function, got {call!r}")
+    if scope.offers is not None:
+        call = scope.offers.overrides.get(call, call)
     return Dependency(call, _parameters(call, scope), is_async(call)).argument
 
 

@@ -8,6 +8,7 @@ Source: measured with wasmtime's fuel, 80 000 instructions for a hello handler w
 43 000 with it.
 """
 
+import sys
 from collections.abc import Coroutine
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ import attrs
 
 from edgezero_spin.core.annotations import Depends, Header, Json
 from edgezero_spin.core.app import App
-from edgezero_spin.core.middleware import Next
+from edgezero_spin.core.cors import cors
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 
@@ -55,7 +56,7 @@ def warm_up() -> None:
         return user_agent
 
     layered = App()
-    layered.middleware(_pass_on)
+    layered.middleware(cors(["https://example.com"]))
 
     @layered.get("/{name}")
     def with_fields(
@@ -66,16 +67,17 @@ def warm_up() -> None:
     ) -> str:
         return name
 
+    # A module that the app has no use for is not to be in its component.
+    access_log = sys.modules.get("edgezero_spin.core.access_log")
+    line_of = getattr(access_log, "text_line", None)
     for _ in range(_ROUNDS):
+        if line_of is not None:
+            line_of(Request.of("GET", "/"), Response(b"warm"), 0)
         _finish(layered.handle(Request.of("GET", "/a?page=1&tags=a", {"user-agent": "a"})))
         _finish(app.handle(Request.of("GET", "/")))
         _finish(app.handle(Request.of("GET", "/a/1")))
         _finish(app.handle(Request.of("POST", "/", body=b'{"a":1}')))
         _finish(app.handle(Request.of("PUT", "/", body=b'{"name":"a","size":1}')))
-
-
-async def _pass_on(request: Request, call_next: Next) -> Response:
-    return await call_next(request)
 
 
 def _finish(coroutine: Coroutine[Any, Any, object]) -> None:

@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable
 from typing import cast
 
+import attrs
+
 from edgezero_spin.core.app import App
 from edgezero_spin.core.errors import BodyReadError
 from edgezero_spin.core.request import Request
@@ -143,25 +145,23 @@ class AppHandler:
         return self._transports[component_id]
 
 
+@attrs.define(eq=False)
 class FailureHandler:
     """A ``RequestHandler`` for an app that cannot be loaded.
+
+    Args:
+        title: What is shown, in one line.
+        text: What is behind it.
+        observer: Told of requests.
 
     Attributes:
         origin: The URL of the server.
     """
 
-    def __init__(self, title: str, text: str, observer: Observer | None = None) -> None:
-        """Keep what is shown: one line, and what is behind it.
-
-        Args:
-            title: The line.
-            text: What is behind it.
-            observer: Told of requests.
-        """
-        self.origin: str | None = None
-        self._title = title
-        self._text = text
-        self._observer = observer
+    _title: str
+    _text: str
+    _observer: Observer | None = None
+    origin: str | None = attrs.field(default=None, init=False)
 
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
@@ -188,18 +188,16 @@ def _started(answering: "_Answering") -> Responder:
     return answering
 
 
+@attrs.define(eq=False)
 class _Answering:
     """One request on its way to its response; a ``Responder``."""
 
-    def __init__(
-        self, app: App, request: Request, exchange: Exchange, writer: ResponseWriter
-    ) -> None:
-        self.task: asyncio.Task[None] | None = None
-        self._app = app
-        self._request = request
-        self._exchange = exchange
-        self._writer = writer
-        self._caught_up = asyncio.Event()
+    _app: App
+    _request: Request
+    _exchange: Exchange
+    _writer: ResponseWriter
+    _caught_up: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    task: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     def resume(self) -> None:
         """Go on: the client has caught up with reading."""

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+import attrs
+
 from edgezero_spin.core.event_handlers import TRIGGER, TriggerType, report_failure
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.development.application import NativeApplication
@@ -19,21 +21,18 @@ from edgezero_spin.host.triggers.trigger import Delivery
 __all__ = ["AppReceivers"]
 
 
+@attrs.frozen(eq=False)
 class AppReceivers:
-    """The components that an app becomes; an ``EventReceivers``."""
+    """The components that an app becomes; an ``EventReceivers``.
 
-    def __init__(
-        self, native: NativeApplication, transport: Callable[[str], OutboundTransport]
-    ) -> None:
-        """Take nothing yet.
+    Args:
+        native: The app.
+        transport: Returns what carries the requests that a component sends.
+    """
 
-        Args:
-            native: The app.
-            transport: Returns what carries the requests that a component sends.
-        """
-        self._native = native
-        self._transport = transport
-        self._under_way: set[asyncio.Task[None]] = set()
+    _native: NativeApplication
+    _transport: Callable[[str], OutboundTransport]
+    _under_way: set[asyncio.Task[None]] = attrs.field(factory=set, init=False)
 
     async def start(
         self, kind: str, delivery: Delivery, event: TriggerEvent, watch: InstanceWatch | None

@@ -7,6 +7,9 @@ Source: contract spin-host.md, KV-1, VAR-1 to VAR-11, NET-1 to NET-12.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
 
 from edgezero_spin.core.app import App
 from edgezero_spin.core.event_handlers import AppEvent, NoEventHandlerError, report_failure
@@ -15,6 +18,7 @@ from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.sources import MemorySource
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
+from edgezero_spin.stores.declaration import DatabaseKind
 from edgezero_spin.stores.memory import MemorySecrets
 from edgezero_spin.stores.opening import open_on_platform
 from edgezero_spin.testing.databases import DatabaseViews
@@ -71,7 +75,7 @@ class NativeComponent:
         self.environment = env
         self._variables = variables
         templates = {} if own is None else own.variables
-        held = _Secrets(stores, secrets, templates, grants, variables)
+        held = _Secrets(stores, MemorySecrets(secrets), templates, grants, variables)
         self.databases = NativeDatabases(
             own, grants, views=databases, stores=stores, variables=variables
         )
@@ -127,22 +131,15 @@ class NativeComponent:
         return None
 
 
+@attrs.frozen
 class _Secrets:
     """Variables: those that the test set, then those of the manifest's templates."""
 
-    def __init__(
-        self,
-        stores: StoreControl,
-        values: Mapping[str, str],
-        templates: Mapping[str, str],
-        grants: AppGrants | None,
-        variables: Mapping[str, str],
-    ) -> None:
-        self._stores = stores
-        self._memory = MemorySecrets(values)
-        self._templates = templates
-        self._grants = grants
-        self._variables = variables
+    _stores: StoreControl
+    _memory: MemorySecrets
+    _templates: Mapping[str, str]
+    _grants: AppGrants | None
+    _variables: Mapping[str, str]
 
     def get(self, name: str) -> str | bytes | None:
         return self._stores.run(StoreCall("secret", "", name), lambda: self._value_of(name))
@@ -154,20 +151,17 @@ class _Secrets:
         return value
 
 
+@attrs.frozen
 class _Platform:
     """The host, as the facades see it."""
 
-    def __init__(
-        self,
-        stores: StoreControl,
-        granted: tuple[str, ...] | None,
-        secrets: _Secrets,
-        databases: NativeDatabases,
-    ) -> None:
-        self.open_database = databases.open_database
-        self._stores = stores
-        self._granted = granted
-        self._secrets = secrets
+    _stores: StoreControl
+    _granted: tuple[str, ...] | None
+    _secrets: _Secrets
+    _databases: NativeDatabases
+
+    async def open_database(self, kind: DatabaseKind, target: str) -> Any:
+        return await self._databases.open_database(kind, target)
 
     def open_key_value(self, label: str) -> KeyValueBackend:
         try:

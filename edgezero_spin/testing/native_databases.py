@@ -26,33 +26,24 @@ if TYPE_CHECKING:
 __all__ = ["NativeDatabases"]
 
 
+@attrs.define(eq=False)
 class NativeDatabases:
-    """The ``DatabasePlatform`` of one app under test. ``close`` it."""
+    """The ``DatabasePlatform`` of one app under test. ``close`` it.
 
-    def __init__(
-        self,
-        own: ComponentGrants | None,
-        grants: AppGrants | None,
-        *,
-        views: DatabaseViews,
-        stores: StoreControl,
-        variables: Mapping[str, str],
-    ) -> None:
-        """Open nothing yet.
+    Args:
+        own: What the manifest grants the component; ``None`` without a manifest.
+        app: What the application has; likewise.
+        views: The SQLite databases of the test.
+        stores: Records, and fails on request.
+        variables: Variables of the application, as the test sets them.
+    """
 
-        Args:
-            own: What the manifest grants the component; ``None`` without a manifest.
-            grants: What the application has; likewise.
-            views: The SQLite databases of the test.
-            stores: Records, and fails on request.
-            variables: Variables of the application, as the test sets them.
-        """
-        self._own = own
-        self._app = grants
-        self._views = views
-        self._stores = stores
-        self._variables = variables
-        self._grants: Grants | None = None
+    _own: ComponentGrants | None
+    _app: AppGrants | None
+    _views: DatabaseViews
+    _stores: StoreControl
+    _variables: Mapping[str, str]
+    _grants: "Grants | None" = attrs.field(default=None, init=False)
 
     async def open_database(self, kind: DatabaseKind, target: str) -> Any:
         """Connect; see ``DatabasePlatform``."""

@@ -179,23 +179,15 @@ def _inbound(asked: SentRequest, target: str, authority: str) -> KitRequest:
     )
 
 
+@attrs.define(eq=False)
 class _Reply:
     """A whole answer, read in pieces."""
 
-    def __init__(
-        self,
-        status: int,
-        headers: list[tuple[str, bytes]],
-        content: bytes,
-        *,
-        broken: bool = False,
-        trailers: list[tuple[str, bytes]] | None = None,
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        self._rest = content
-        self._broken = broken
-        self._trailers = trailers or []
+    status: int
+    headers: list[tuple[str, bytes]]
+    _rest: bytes
+    _broken: bool = False
+    _trailers: list[tuple[str, bytes]] = attrs.field(factory=list)
 
     async def read(self, limit: int) -> bytes:
         piece, self._rest = self._rest[:limit], self._rest[limit:]

@@ -3,25 +3,24 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+import attrs
+
 __all__ = ["OnDemand"]
 
 T = TypeVar("T")
 
 
+@attrs.frozen(eq=False)
 class OnDemand(Mapping[str, T]):
-    """A mapping whose values a function finds, every time anew."""
+    """A mapping whose values a function finds, every time anew.
 
-    def __init__(
-        self, find: Callable[[str], T | None], labels: Callable[[], Iterable[str]]
-    ) -> None:
-        """Find nothing yet.
+    Args:
+        find: Opens what has a label; ``None`` for what is not granted.
+        labels: Returns all labels that there are.
+    """
 
-        Args:
-            find: Opens what has a label; ``None`` for what is not granted.
-            labels: Returns all labels that there are.
-        """
-        self._find = find
-        self._labels = labels
+    _find: Callable[[str], T | None]
+    _labels: Callable[[], Iterable[str]]
 
     def get(self, label: str, default: Any = None) -> Any:
         """Open what has a label; the default for what is not granted."""

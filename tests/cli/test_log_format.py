@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 
+import click
 import pytest
 
 from edgezero_spin.cli.log_format import (
@@ -13,6 +14,8 @@ from edgezero_spin.cli.log_format import (
     marked_formatter,
     write_log_as_json,
 )
+from edgezero_spin.cli.watch_session import Screen
+from edgezero_spin.errors import ProjectError
 
 RECORD = {"levelname": "WARNING", "created": 1_800_000_000.25}
 
@@ -67,3 +70,24 @@ def test_messages_for_people() -> None:
         write_log_as_json()
         assert json.loads(marked_formatter().format(record))["message"] == "compiling"
         assert json.loads(json_line("served"))["level"] == "info"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_watch_tells(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Errors and remarks of a command that watches are lines of its log, too."""
+    screen = Screen(clear=False)
+    with click.Context(click.Command("watch")) as context:
+        context.params["log_format"] = form
+        screen.failed(ProjectError("no such folder"), serving=True)
+        screen.unwatched("shop")
+    lines = capsys.readouterr().err.splitlines()
+    if form == "text":
+        assert lines[:2] == [
+            "[edgezero] Error: no such folder",
+            "[edgezero] what ran before goes on",
+        ]
+        assert lines[2].startswith("You haven't configured what to watch")
+    else:
+        said = [json.loads(line) for line in lines]
+        assert [line["level"] for line in said] == ["error", "info", "info"]
+        assert said[0]["message"] == "no such folder"

@@ -43,6 +43,11 @@ def test_metadata() -> None:
         (lambda: App().route("/", "GET"), TypeError, "'GET'"),
         (lambda: App().get("/")(7), TypeError, "is not a function"),  # type: ignore[type-var]
         (lambda: App().middleware(7), TypeError, "is not a function"),  # type: ignore[type-var]
+        (
+            lambda: App().middleware("http"),  # type: ignore[type-var]
+            TypeError,
+            "write `@app.middleware` alone",
+        ),
     ],
 )
 def test_mistakes_while_declaring(

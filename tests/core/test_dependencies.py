@@ -19,7 +19,7 @@ from edgezero_spin.core import (
     Router,
 )
 from edgezero_spin.stores import Ge
-from tests.core.asking import ask, error_of
+from tests.core.asking import ask, body_of, error_of
 
 
 def serving(handler: Callable[..., object], path: str = "/") -> App:
@@ -271,3 +271,45 @@ def test_a_dependency_of_a_route_that_sends_requests() -> None:
     app.get("/")(lambda: None)
     app.compile()
     assert app.outbound_http
+
+
+def test_a_dependency_can_be_overridden() -> None:
+    """A test puts another function in its place, before requests and between them."""
+
+    def stored(key: Header[str]) -> str:
+        return key
+
+    def user(name: Annotated[str, Depends(stored)]) -> str:
+        return f"user {name}"
+
+    app = App()
+    router = Router(dependencies=[Depends(stored)])
+
+    @router.get("/")
+    def show(name: Annotated[str, Depends(user)]) -> str:
+        return name
+
+    app.include(router)
+    assert ask(app, "GET", "/").status == 400
+    # That of another dependency and of a router as well; it has parameters of its own.
+    app.dependency_overrides[stored] = lambda request: request.method.lower()
+    assert body_of(ask(app, "GET", "/")) == b"user get"
+    app.dependency_overrides[user] = lambda: "ann"
+    assert body_of(ask(app, "GET", "/")) == b"ann"
+    app.dependency_overrides = {}
+    assert ask(app, "GET", "/").status == 400
+
+
+def test_what_overrides_a_dependency_is_checked() -> None:
+    """Like the dependency itself, with its name."""
+
+    def user() -> str:
+        return "ann"
+
+    def other(what: object) -> str:
+        return "bob"
+
+    app = serving(lambda name=Depends(user): name)  # noqa: B008  # as FastAPI has it, too
+    app.dependency_overrides[user] = other
+    with pytest.raises(TypeError, match=r"dependency .*other: cannot inject `what: object`"):
+        app.compile()

@@ -187,7 +187,7 @@ def test_exception_handlers(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_is_no_exception_class() -> None:
     """A status or an instance is refused where it is written."""
-    with pytest.raises(TypeError, match="takes a class of exceptions, got 404"):
+    with pytest.raises(TypeError, match="class of exceptions, got 404; NotFound is that of 404"):
         App().exception_handler(404)  # type: ignore[arg-type]
 
 

@@ -346,6 +346,9 @@ def test_databases_are_labels_and_variables(tmp_path: Path) -> None:
     assert '    database_url = "{{ database_url }}"' in lines
     assert any("[sqlite_database.reports]" in notice for notice in done.notices)
     assert not any("[sqlite_database.default]" in notice for notice in done.notices)
+    (tmp_path / "runtime-config.toml").write_text("[sqlite_database")
+    done = run(tmp_path, "[databases.sqlite]\nids = ['reports']\n", None)
+    assert ["failed to parse runtime-config at" in notice for notice in done.notices] == [True]
 
 
 def test_a_server_whose_address_is_declared_is_not_mentioned(tmp_path: Path) -> None:

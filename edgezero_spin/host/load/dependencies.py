@@ -180,20 +180,16 @@ class _Restriction:
 
 def restricted_to(grants: Grants, kinds: Sequence[str]) -> Grants:
     """Return what is left of some grants."""
-    nothing: dict[str, dict[str, Any]] = {
-        "ai_models": {"ai_models": ()},
-        "allowed_outbound_hosts": {"outbound": None},
-        "environment": {"environment": ()},
-        "files": {"mounts": ()},
-        "key_value_stores": {"key_value": {}},
-        "sqlite_databases": {"databases": {}},
-        "variables": {"variables": None},
+    nothing: dict[str, tuple[str, Any]] = {
+        "ai_models": ("ai_models", ()),
+        "allowed_outbound_hosts": ("outbound", None),
+        "environment": ("environment", ()),
+        "files": ("mounts", ()),
+        "key_value_stores": ("key_value", {}),
+        "sqlite_databases": ("databases", {}),
+        "variables": ("variables", None),
     }
-    changes: dict[str, Any] = {}
-    for kind, without in nothing.items():
-        if kind not in kinds:
-            changes.update(without)
-    return attrs.evolve(grants, **changes)
+    return attrs.evolve(grants, **dict(nothing[kind] for kind in nothing.keys() - set(kinds)))
 
 
 class _View:

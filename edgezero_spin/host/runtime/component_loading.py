@@ -21,6 +21,7 @@ from edgezero_spin.host.runtime.compiled_cache import CompiledCache
 from edgezero_spin.host.runtime.compiling import compiling
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.wasm.component.linked import LinkedComponent
+from edgezero_spin.wasm.sources import sources_digest
 
 if TYPE_CHECKING:
     from edgezero_spin.wasm.component.core_guest import CoreGuest
@@ -155,10 +156,6 @@ def load_component(
     return component if joined else attrs.evolve(component, code=compiled_form(component))
 
 
-_FORM = "form 4"
-"""Changes with the classes of the linked form and with what the fuser does."""
-
-
 def compiled_form(
     component: CompiledComponent, providers: tuple[ProvidedImport, ...] = ()
 ) -> CompiledForm:
@@ -172,7 +169,7 @@ def compiled_form(
         LinkError: The dependency for the import that ``item`` names does not fit.
     """
     cache = component.cache
-    key = f"{_FORM} {component.digest}" + "".join(part.key for part in providers)
+    key = f"form {sources_digest()} {component.digest}" + "".join(part.key for part in providers)
     form = None if cache is None else _kept_form(component.engine, cache, key)
     if form is not None:
         return form

@@ -20,11 +20,9 @@ from edgezero_spin.wasm.component.linked import CoreExport
 from edgezero_spin.wasm.core_module import DATA, DATA_COUNT, GLOBAL, MEMORY
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member
 from edgezero_spin.wasm.fuse.program import Program
+from edgezero_spin.wasm.sources import sources_digest
 
 __all__ = ["CodeCache", "CodeEntry", "code_key", "folded_values"]
-
-# Changes whenever the same program gives another module.
-FUSER_VERSION = b"fuser 2"
 
 _MARK = b"\0variable\0"
 
@@ -83,7 +81,7 @@ def code_key(program: Program, needed: list[CoreExport]) -> str:
         needed: What it exports.
     """
     numbers = {entity: at for at, entity in enumerate(program.imports.values())}
-    digest = hashlib.sha256(FUSER_VERSION)
+    digest = hashlib.sha256(sources_digest().encode())
     has_segments = program.names_segments()
     for member in program.members.values():
         content = member.content

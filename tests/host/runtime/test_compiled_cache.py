@@ -4,6 +4,7 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import edgezero_spin.wasm
 from edgezero_spin.host.errors import ComponentError
 from edgezero_spin.host.runtime import component_loading
 from edgezero_spin.host.runtime.compiled_cache import MAX_BYTES_VARIABLE, cache_entries
@@ -21,9 +23,11 @@ from edgezero_spin.host.runtime.component_loading import (
 )
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
+from edgezero_spin.wasm.sources import digest_of, sources_digest
 from tests.cli.running import edgezero
 from tests.host.runtime.wat import instance_of
 
+IGNORED = shutil.ignore_patterns("__pycache__")
 TEXT = """
 (component
   (core module $module (func (export "run") (result i32) (i32.const 11)))
@@ -80,6 +84,26 @@ def test_compiled_once(
     for _ in range(3):
         assert answer(engine, load_component(engine, path, folder)) == 11
     assert compilations == [path]
+
+
+def test_other_versions_of_the_library_link_again(
+    engine: Engine, path: Path, tmp_path: Path, compilations: list[Path]
+) -> None:
+    """What other sources linked and fused may be what these cannot read."""
+    load_component(engine, path, tmp_path / "cache")
+    sources = Path(edgezero_spin.wasm.__file__).parent
+    copied = shutil.copytree(sources, tmp_path / "wasm", ignore=IGNORED)
+    before = digest_of(copied)
+    assert before == sources_digest()
+    with (copied / "fuse" / "renaming.py").open("a") as file:
+        file.write("# changed\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(component_loading, "sources_digest", lambda: digest_of(copied))
+        for _ in range(2):
+            again = load_component(engine, path, tmp_path / "cache")
+            assert answer(engine, again) == 11
+    load_component(engine, path, tmp_path / "cache")
+    assert compilations == [path, path]
 
 
 def test_changed_meanwhile(engine: Engine, path: Path) -> None:

@@ -17,6 +17,7 @@ import httpx
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, too_large
 from edgezero_spin.host.factors.llm.config import LlmServer
+from edgezero_spin.host.factors.tls import usual_tls
 from edgezero_spin.host.factors.waits import Check, locked, no_check
 
 __all__ = ["LlmClient", "LlmError"]
@@ -75,7 +76,9 @@ class LlmClient:
             check()
             try:
                 with (
-                    httpx.Client(timeout=timeout, follow_redirects=True) as client,
+                    httpx.Client(
+                        timeout=timeout, follow_redirects=True, verify=usual_tls()
+                    ) as client,
                     client.stream(
                         "POST", self._server.url + path, content=json.dumps(body), headers=headers
                     ) as answer,

@@ -12,10 +12,9 @@ from functools import cache
 from time import monotonic
 from typing import Any
 
-import certifi
-
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
+from edgezero_spin.host.factors.tls import trust_usual_roots
 from edgezero_spin.host.factors.waits import PATIENCE_S, Check
 
 __all__ = ["MAX_PACKET_BYTES", "BoundedReader", "GuardedSocket", "Wait", "tls_context"]
@@ -172,6 +171,5 @@ class _Context(ssl.SSLContext):
 def tls_context() -> ssl.SSLContext:
     """Return what verifies chain and name against the roots of the system and Mozilla's."""
     context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
-    context.load_verify_locations(certifi.where())
+    trust_usual_roots(context)
     return context

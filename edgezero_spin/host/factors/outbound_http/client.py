@@ -28,7 +28,7 @@ from edgezero_spin.host.factors.outbound_http.exchange import (
 )
 from edgezero_spin.host.factors.outbound_http.interface import Destination
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
-from edgezero_spin.host.factors.outbound_networking.tls import default_tls
+from edgezero_spin.host.factors.tls import default_tls
 from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
     RequestOptions,

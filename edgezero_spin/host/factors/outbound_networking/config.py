@@ -22,7 +22,7 @@ from edgezero_spin.manifest.spin.identifiers import kebab_fault
 from edgezero_spin.manifest.table_reader import TableReader
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.factors.outbound_networking.tls import ClientTls, TlsFiles
+    from edgezero_spin.host.factors.tls import ClientTls, TlsFiles
 
 __all__ = ["NetworkRules", "read_network_rules"]
 
@@ -165,7 +165,7 @@ def _client_tls(root: TableReader, base: Path) -> "ClientTls":
     if not tables:
         return {}
     # Loading OpenSSL takes time that an application without such a table need not spend.
-    from edgezero_spin.host.factors.outbound_networking.tls import load_tls
+    from edgezero_spin.host.factors.tls import load_tls
 
     found: ClientTls = {}
     for table in tables:
@@ -220,7 +220,7 @@ def _filled(table: TableReader, name: str) -> tuple[str, ...]:
 
 
 def _tls_files(table: TableReader, base: Path) -> "TlsFiles | None":
-    from edgezero_spin.host.factors.outbound_networking.tls import TlsFiles
+    from edgezero_spin.host.factors.tls import TlsFiles
 
     def path(name: str) -> Path | None:
         text = table.optional_text(name, blank=False)

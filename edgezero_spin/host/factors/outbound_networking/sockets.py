@@ -61,7 +61,10 @@ def connect(
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.settimeout(PATIENCE_S)
         if tls:
-            connected = ssl.create_default_context().wrap_socket(
+            # It takes time to load, which an application without such connections need not spend.
+            from edgezero_spin.host.factors.tls import usual_tls
+
+            connected = usual_tls().wrap_socket(
                 connected, server_hostname=host, do_handshake_on_connect=False
             )
             _shake_hands(connected, until, check)

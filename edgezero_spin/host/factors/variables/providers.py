@@ -110,5 +110,7 @@ class EnvironmentProvider:
             raise ProviderError(f"{path} is not UTF-8 text") from None
         except DotenvError as err:
             raise ProviderError(f"{path}: {err}") from None
+        except PermissionError:
+            raise ProviderError(f"{path} cannot be read: permission denied") from None
         except OSError:
             return {}

@@ -32,7 +32,7 @@ __all__ = [
     "MAX_TOTAL_BYTES",
     "WASM_TYPE",
     "ImageLayout",
-    "Needed",
+    "NamedContent",
     "check_locked_app",
     "layout_of",
     "needed_by",
@@ -76,17 +76,17 @@ class ImageLayout:
 
 
 @attrs.frozen
-class Needed:
-    """Content that an application names.
+class NamedContent:
+    """Content where an application names it.
 
     Attributes:
-        kind: A component or a dependency, or a file.
         place: Where it is named, for people.
+        kind: A component or a dependency, or a file.
     """
 
-    digest: str
-    kind: ContentKind
     place: str
+    kind: ContentKind
+    content: ContentRef
 
 
 def layout_of(manifest: Manifest) -> ImageLayout:
@@ -172,35 +172,25 @@ def check_locked_app(app: LockedApp) -> None:
             )
 
 
-def needed_by(app: LockedApp) -> list[Needed]:
-    """Return what an application names and does not hold, each digest once."""
-    found: dict[str, Needed] = {}
+def needed_by(app: LockedApp) -> dict[str, NamedContent]:
+    """Return what an application names and does not hold, by its digest."""
+    found: dict[str, NamedContent] = {}
     for named in _content_of(app):
         if named.content.inline is None and named.content.digest is not None:
-            digest = named.content.digest.lower()
-            found.setdefault(digest, Needed(digest, named.kind, named.place))
-    return list(found.values())
+            found.setdefault(named.content.digest.lower(), named)
+    return found
 
 
-@attrs.frozen
-class _Named:
-    """Content where an application names it."""
-
-    place: str
-    kind: ContentKind
-    content: ContentRef
-
-
-def _content_of(app: LockedApp) -> Iterator[_Named]:
+def _content_of(app: LockedApp) -> Iterator[NamedContent]:
     for part in app.components:
         place = f"component {part.id!r}"
-        yield _Named(place, "wasm", part.source)
+        yield NamedContent(place, "wasm", part.source)
         for name, dependency in part.dependencies.items():
-            yield _Named(f"{place}: dependency {name!r}", "wasm", dependency.source)
+            yield NamedContent(f"{place}: dependency {name!r}", "wasm", dependency.source)
         for item in part.files:
-            yield _Named(f"{place}: file {item.path!r}", "data", item.content)
+            yield NamedContent(f"{place}: file {item.path!r}", "data", item.content)
     owners: list[LockedComponent | LockedTrigger] = [*app.components, *app.triggers]
     for owner in owners:
         for role, dependencies in owner.trigger_dependencies.items():
             for dependency in dependencies:
-                yield _Named(f"{owner.id!r}: {role}", "wasm", dependency.source)
+                yield NamedContent(f"{owner.id!r}: {role}", "wasm", dependency.source)

@@ -10,7 +10,7 @@ Source: contract spin-host.md, OCI-23 to OCI-45 and OCI-52, MAN-90.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import attrs
@@ -21,7 +21,7 @@ from edgezero_spin.host.registry.images.archive import unpack_archive
 from edgezero_spin.host.registry.images.image import (
     MAX_TOTAL_BYTES,
     ImageLayout,
-    Needed,
+    NamedContent,
     check_locked_app,
     layout_of,
     needed_by,
@@ -172,10 +172,13 @@ def _package(path: Path, reference: ImageReference) -> LockedApp:
 
 
 def _bring(
-    repository: OciRepository, layout: ImageLayout, needed: list[Needed], cache: ContentCache
+    repository: OciRepository,
+    layout: ImageLayout,
+    needed: Mapping[str, NamedContent],
+    cache: ContentCache,
 ) -> None:
     """Get what an application names into the cache: its own layers first, then archives."""
-    missing = {item.digest: item for item in needed if cache.kept(item.digest) is None}
+    missing = {digest: item for digest, item in needed.items() if cache.kept(digest) is None}
     for kind in KINDS:
         layers = [
             layout.content[digest]
@@ -191,9 +194,9 @@ def _bring(
                 unpack_archive(path, packed, cache)
             except FetchError as error:
                 raise FetchError(f"its archive {archive.digest} is refused: {error}") from error
-    for item in needed:
-        if cache.kept(item.digest) is None:
-            raise FetchError(f"{item.place}: {item.digest} is in none of its layers")
+    for digest, item in needed.items():
+        if cache.kept(digest) is None:
+            raise FetchError(f"{item.place}: {digest} is in none of its layers")
 
 
 def _download(

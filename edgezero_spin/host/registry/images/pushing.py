@@ -71,19 +71,6 @@ class PushedImage:
     confirmed: bool
 
 
-@attrs.frozen
-class _Assembly:
-    """An application taken apart.
-
-    Attributes:
-        app: What is left of it: content by digest.
-        layers: Its content, each layer once.
-    """
-
-    app: LockedApp
-    layers: dict[str, ImageLayer]
-
-
 def push_manifest(
     path: Path,
     reference: str,
@@ -122,10 +109,11 @@ def push_manifest(
             _check(app)
             if compose:
                 app = _composed(app, Path(folder))
-            assembly = _assemble(app, archived="SPIN_OCI_ARCHIVE_LAYERS" in os.environ)
-            if len(assembly.layers) > MAX_FILE_LAYERS:
-                assembly = _assemble(app, archived=True)
-            return _push(repository, parsed.tag or DEFAULT_TAG, assembly, annotations or {})
+            locked, layers = _assemble(app, archived="SPIN_OCI_ARCHIVE_LAYERS" in os.environ)
+            if len(layers) > MAX_FILE_LAYERS:
+                locked, layers = _assemble(app, archived=True)
+            tag = parsed.tag or DEFAULT_TAG
+            return _push(repository, tag, locked, layers, annotations or {})
 
 
 def _check(app: LockedApp) -> None:
@@ -174,8 +162,12 @@ def _composed(app: LockedApp, folder: Path) -> LockedApp:
     return attrs.evolve(app, components=components)
 
 
-def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:
-    """Take an application apart, with a layer for each file or for each folder."""
+def _assemble(app: LockedApp, *, archived: bool) -> tuple[LockedApp, list[ImageLayer]]:
+    """Split an application into its lock, with content by digest, and its layers.
+
+    Args:
+        archived: Make one layer for each folder, not for each file.
+    """
     layers: dict[str, ImageLayer] = {}
 
     def keep(layer: ImageLayer) -> ImageLayer:
@@ -204,13 +196,17 @@ def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:
 
     components = tuple(component(part) for part in app.components)
     metadata = {name: value for name, value in app.metadata.items() if name != "origin"}
-    return _Assembly(attrs.evolve(app, components=components, metadata=metadata), layers)
+    return attrs.evolve(app, components=components, metadata=metadata), list(layers.values())
 
 
 def _push(
-    repository: OciRepository, tag: str, assembly: _Assembly, annotations: Mapping[str, str]
+    repository: OciRepository,
+    tag: str,
+    app: LockedApp,
+    content_layers: list[ImageLayer],
+    annotations: Mapping[str, str],
 ) -> PushedImage:
-    lock = _json(assembly.app.to_value())
+    lock = _json(app.to_value())
     application = bytes_layer(lock, APPLICATION_TYPE)
     config = bytes_layer(
         _json(
@@ -224,7 +220,7 @@ def _push(
         ),
         CONFIG_TYPE,
     )
-    layers = [*assembly.layers.values(), application]
+    layers = [*content_layers, application]
 
     def send(layer: ImageLayer, until_stopped: PiecesUntilStopped) -> None:
         repository.upload(layer.blob, lambda: until_stopped(layer.open()))
@@ -236,7 +232,7 @@ def _push(
             "mediaType": IMAGE_MANIFEST,
             "config": config.blob.to_value(),
             "layers": [layer.blob.to_value() for layer in layers],
-            "annotations": {**_annotations_of(assembly.app), **annotations},
+            "annotations": {**_annotations_of(app), **annotations},
         }
     )
     digest = repository.put_manifest(tag, content)

@@ -127,14 +127,18 @@ class _CronListener:
     async def run(self, events: EventSink) -> None:
         schedule = CronSchedule(self.entry.expression)
         under_way: set[asyncio.Task[object]] = set()
-        due = schedule.after(datetime.now(UTC))
+        now = time()
+        due = schedule.after(datetime.fromtimestamp(now, UTC))
         events.began()
         while due is not None:
-            left_s = due.timestamp() - time()
+            before, now = now, time()
+            if now < before - MOST_SLEEP_S:
+                # The clock was set back: what was due is further away than the next moment.
+                due = schedule.after(datetime.fromtimestamp(now, UTC)) or due
+            left_s = due.timestamp() - now
             if left_s > 0:
                 await asyncio.sleep(min(left_s, MOST_SLEEP_S))
                 continue
-            now = time()
             event = ListenerEvent([self.entry], CronEvent(self.entry.expression, int(now)))
             # It starts at once, even while its previous run lasts (CRN-5).
             task: asyncio.Task[object] = asyncio.ensure_future(events.deliver(event))

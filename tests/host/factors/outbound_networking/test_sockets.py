@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 import trustme
 
@@ -144,6 +145,18 @@ def test_a_server_is_who_it_should_be(
         else:
             with pytest.raises(ssl.SSLCertVerificationError):
                 reached(port, tls=True)
+
+
+def test_roots_of_mozilla_are_trusted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for outbound HTTP: a system without certificates, as small images are, reaches servers."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(str(tmp_path / "mozilla.pem"))
+    authority.issue_cert(NAME).configure_cert(context)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setattr(certifi, "where", lambda: str(tmp_path / "mozilla.pem"))
+    with greeter(b"hello", context) as port:
+        names_lead_to(monkeypatch, port)
+        assert reached(port, tls=True) == b"hello"
 
 
 @pytest.mark.parametrize(("greeting", "error"), [(b"", TimeoutError), (b"-ERR\r\n", ssl.SSLError)])

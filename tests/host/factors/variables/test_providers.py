@@ -8,6 +8,7 @@ from edgezero_spin.host.factors.variables.dotenv import DotenvError, parse_doten
 from edgezero_spin.host.factors.variables.errors import ProviderError, VariableSetupError
 from edgezero_spin.host.factors.variables.options import read_variable_options
 from edgezero_spin.host.factors.variables.providers import EnvironmentProvider
+from tests.rights import public_folder, without_rights
 
 
 def test_environment_variables_have_the_prefix() -> None:
@@ -35,6 +36,17 @@ def test_a_missing_file_has_no_lines(tmp_path: Path) -> None:
     """No ``.env`` is the usual case."""
     provider = EnvironmentProvider(environ={}, dotenv_path=tmp_path / ".env")
     assert provider.get("a") is None  # VAR-22
+
+
+def test_a_file_that_may_not_be_read_is_an_error() -> None:
+    """It may have the value, so that the default is not used in its place."""
+    with public_folder() as folder:
+        path = folder / ".env"
+        path.write_text("SPIN_VARIABLE_A=x\n")
+        path.chmod(0)
+        provider = EnvironmentProvider(environ={}, dotenv_path=path)
+        with without_rights(), pytest.raises(ProviderError, match="cannot be read: permission"):
+            provider.get("a")
 
 
 def test_bad_sources_are_provider_errors(tmp_path: Path) -> None:

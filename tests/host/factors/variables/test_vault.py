@@ -1,9 +1,13 @@
 """Variables from Vault: a stand-in server that follows its HTTP API."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
+import certifi
 import pytest
+import trustme
 
 from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
@@ -59,6 +63,26 @@ def test_values_are_asked_for_every_time(vault: Vault) -> None:
         vault.secrets["secret/data/token"] = {"value": value}
         assert provider.get("token") == value
     assert vault.connections == 1
+
+
+def test_the_roots_of_system_and_mozilla_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server of a company's own authority, which the machine trusts, is asked; so are others."""
+    for variable in ("system", "mozilla"):
+        authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        roots = {name: tmp_path / f"{name}.pem" for name in ("system", "mozilla")}
+        for path in roots.values():
+            trustme.CA().cert_pem.write_to_path(str(path))
+        authority.cert_pem.write_to_path(str(roots[variable]))
+        authority.issue_cert("localhost").configure_cert(context)
+        monkeypatch.setenv("SSL_CERT_FILE", str(roots["system"]))
+        monkeypatch.setattr(certifi, "where", lambda path=roots["mozilla"]: str(path))
+        with running_vault() as server:
+            server.secrets["secret/data/token"] = {"value": "x"}
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            provider = server.provider(url=f"https://localhost:{server.server_port}")
+            assert provider.get("token") == "x"
 
 
 @pytest.mark.parametrize("fields", [{}, {"value": 7}, {"value": None}, [], "text"])

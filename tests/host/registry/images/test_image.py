@@ -109,12 +109,12 @@ def test_what_an_application_needs() -> None:
     dependency = {"source": {"digest": digest_of(b"dep")}, "export": None}
     app = app_of(locked(b"w" * 200, files, dependencies={"acme:x/y": dependency}))
     check_locked_app(app)
-    assert [(item.digest, item.kind) for item in needed_by(app)] == [
+    assert [(digest, item.kind) for digest, item in needed_by(app).items()] == [
         (digest_of(b"w" * 200), "wasm"),
         (digest_of(b"dep"), "wasm"),
         (digest_of(LARGE), "data"),
     ]
-    assert needed_by(app)[2].place == "component 'hello': file 'a'"
+    assert list(needed_by(app).values())[2].place == "component 'hello': file 'a'"
 
 
 @pytest.mark.parametrize(

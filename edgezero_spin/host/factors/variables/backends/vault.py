@@ -7,13 +7,13 @@ by the next request (VAR-6).
 Source: contract spin-host.md, VAR-25; https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2.
 """
 
-from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 import attrs
 import httpx
 
+from edgezero_spin.host.factors.tls import usual_tls
 from edgezero_spin.host.factors.variables.errors import ProviderError
 
 __all__ = ["VaultProvider"]
@@ -41,7 +41,7 @@ class VaultProvider:
     mount: str
     prefix: str | None = None
     _client: httpx.Client = attrs.field(
-        factory=partial(httpx.Client, timeout=TIMEOUT_S), init=False, repr=False
+        factory=lambda: httpx.Client(timeout=TIMEOUT_S, verify=usual_tls()), init=False, repr=False
     )
 
     def get(self, name: str) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import certifi
 
-__all__ = ["ClientTls", "TlsFiles", "default_tls", "load_tls"]
+__all__ = ["ClientTls", "TlsFiles", "default_tls", "load_tls", "trust_usual_roots", "usual_tls"]
 
 ClientTls = dict[tuple[str, str], ssl.SSLContext]
 """By component and host, for those that ``[[client_tls]]`` names."""
@@ -73,3 +73,16 @@ def _unusable(what: str, path: Path, error: Exception) -> ValueError:
 def default_tls() -> ssl.SSLContext:
     """Trust what the system trusts, and Mozilla's roots (OUTH-18)."""
     return load_tls(TlsFiles(platform_roots=True, webpki_roots=True))
+
+
+def trust_usual_roots(context: ssl.SSLContext) -> None:
+    """Trust what the system trusts, and Mozilla's roots: a small image has none of its own."""
+    context.load_default_certs()
+    context.load_verify_locations(certifi.where())
+
+
+def usual_tls() -> ssl.SSLContext:
+    """Trust the usual roots, in a protocol of any kind."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust_usual_roots(context)
+    return context
