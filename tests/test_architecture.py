@@ -147,7 +147,7 @@ HOST_NEIGHBOURS = {
     # What starts components, but for HTTP, which knows the seam.
     "triggers": {"errors", "exchange", "execution", "factors", "observers", "runtime"},
     "http": {"compat", "errors", "exchange", "observers", "factors", "execution", "triggers"},
-    "settings": {"execution", "observers", "runtime", "triggers"},
+    "settings": {"execution", "factors", "observers", "runtime", "triggers"},
     "load": {
         "errors",
         "exchange",

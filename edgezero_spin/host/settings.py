@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import TypedDict
 
 import attrs
 from attrs.validators import ge, gt, optional
 
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
+from edgezero_spin.host.factors.logs import EchoTarget
 from edgezero_spin.host.observers import Observer
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.triggers.trigger import ReconnectPolicy, Trigger
@@ -131,7 +132,7 @@ class RunOptions(TypedDict, total=False):
     follow: Iterable[str] | None
     truncate_logs: bool
     max_log_bytes: int
-    echo_to: BinaryIO | None
+    echo_to: EchoTarget | None
     echo_as_json: bool
     profile: str | None
     components: Iterable[str]

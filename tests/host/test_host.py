@@ -21,7 +21,7 @@ from tests.host.support import Capture, HostLog, script_host, until
 @pytest.fixture(scope="module")
 def host(shared_engine: Engine) -> "Host":
     """One host for all tests that leave nothing behind."""
-    return script_host(shared_engine, logs=Logs(None, echo_to=Capture()))  # type: ignore[arg-type]
+    return script_host(shared_engine, logs=Logs(None, echo_to=Capture()))
 
 
 async def outcome(response: HttpResponse) -> bytes | str:
@@ -207,7 +207,7 @@ def test_a_guest_that_does_not_read_holds_the_sender_back(host: Host) -> None:
 def test_a_client_that_leaves_closes_the_guests_stream(shared_engine: Engine) -> None:
     """The guest's next write says ``closed`` and the handler runs on to its end (LIFE-8)."""
     echo = Capture()
-    logs = Logs(None, echo_to=echo)  # type: ignore[arg-type]
+    logs = Logs(None, echo_to=echo)
 
     async def run(host: Host) -> None:
         async with await host.handle(HttpRequest(target="/z")) as response:
@@ -436,7 +436,7 @@ key_value_stores = ["default"]
     )
     settings = HostSettings(cache_dir=tmp_path / "cache", max_instances=4)
     echo = Capture()
-    with Host.from_manifest(tmp_path, settings=settings, echo_to=echo) as host:  # type: ignore[arg-type]
+    with Host.from_manifest(tmp_path, settings=settings, echo_to=echo) as host:
         assert asyncio.run(ask(host, "/w")) == (200, {}, b"hello")
         assert host.notices == (
             f'Logging component stdio to "{tmp_path}/.spin/logs/"',

@@ -103,7 +103,7 @@ def observed(
         script_plan(),
         engine=engine,
         settings=settings or HostSettings(cache_dir=None),
-        logs=Logs(None, echo_to=Capture()),  # type: ignore[arg-type]
+        logs=Logs(None, echo_to=Capture()),
         observers=observers,
     ) as host:
         yield host

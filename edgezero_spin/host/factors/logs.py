@@ -24,13 +24,14 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from edgezero_spin.errors import HostError
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
     "ComponentLog",
+    "EchoTarget",
     "LogDirectoryError",
     "Logs",
     "ObservedSink",
@@ -54,6 +55,19 @@ MOST_LINE_BYTES = 64 * 1024
 """Bytes of a line without an end that become an object of JSON."""
 
 TraceId = Callable[[], str | None]
+
+
+class EchoTarget(Protocol):
+    """Where output is echoed: a binary file, or what has these methods of one."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take bytes."""
+
+    def flush(self) -> object:
+        """Pass on what was taken."""
+
+    def isatty(self) -> bool:
+        """Whether control characters would reach a terminal."""
 
 
 class LogDirectoryError(HostError):
@@ -260,7 +274,7 @@ class _Echo:
 
     __slots__ = ("_target",)
 
-    def __init__(self, target: BinaryIO | None) -> None:
+    def __init__(self, target: EchoTarget | None) -> None:
         self._target = target
 
     def is_terminal(self) -> bool:
@@ -285,7 +299,7 @@ class _Echo:
             return
 
 
-def _stderr() -> BinaryIO | None:
+def _stderr() -> EchoTarget | None:
     # Looked up at each write: test runners and notebooks exchange it.
     return getattr(sys.stderr, "buffer", None)
 
@@ -355,7 +369,7 @@ class Logs:
         directory: Path | None,
         *,
         follow: Iterable[str] | None = None,
-        echo_to: BinaryIO | None = None,
+        echo_to: EchoTarget | None = None,
         truncate: bool = False,
         max_bytes: int = DEFAULT_MAX_BYTES,
         as_json: bool = False,

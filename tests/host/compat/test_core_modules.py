@@ -185,7 +185,7 @@ def run(shared_engine: Engine) -> Run:
             plan,
             engine=shared_engine,
             settings=settings or HostSettings(cache_dir=None),
-            logs=Logs(None, echo_to=logs or Capture()),  # type: ignore[arg-type]
+            logs=Logs(None, echo_to=logs or Capture()),
             variables=variables,
             stores=stores,
         )

@@ -58,7 +58,7 @@ def run(shared_engine: Engine, tmp_path: Path) -> Run:
             plan,
             engine=engine,
             settings=settings or HostSettings(cache_dir=None),
-            logs=Logs(None, echo_to=Capture()),  # type: ignore[arg-type]
+            logs=Logs(None, echo_to=Capture()),
         )
 
     return make

@@ -33,10 +33,15 @@ Run = Callable[..., AbstractContextManager[Host]]
 def run(shared_engine: Engine, tmp_path: Path) -> Run:
     """A host whose one component is a command in this text, below ``/cmd``."""
 
-    def make(text: str, *, settings: HostSettings | None = None, **parts: object) -> Host:
+    def make(
+        text: str,
+        *,
+        settings: HostSettings | None = None,
+        logs: Logs | None = None,
+        **parts: object,
+    ) -> Host:
         source = tmp_path / "command.wat"
         source.write_text(text)
-        logs = parts.pop("logs", None)
         argv = parts.pop("argv", WagiSettings().argv)
         plan = ApplicationPlan(
             name="wagi",
@@ -58,7 +63,7 @@ def run(shared_engine: Engine, tmp_path: Path) -> Run:
             plan,
             engine=shared_engine,
             settings=settings or HostSettings(cache_dir=None),
-            logs=logs or Logs(None, echo_to=Capture()),  # type: ignore[arg-type]
+            logs=logs or Logs(None, echo_to=Capture()),
         )
 
     return make
@@ -174,7 +179,7 @@ def test_what_goes_to_stderr_is_logged(run: Run) -> None:
     """And not sent (WAGI-3)."""
     capture = Capture()
     text = command("(call $complain) (call $text)")
-    with run(text, logs=Logs(None, echo_to=capture)) as host:  # type: ignore[arg-type]
+    with run(text, logs=Logs(None, echo_to=capture)) as host:
         assert ask(host)[0] == 200
     assert capture.content == HEAD
 

@@ -280,7 +280,7 @@ class Reused:
                 reuse=ReusePolicy(least_served=99, most_served=99),
                 **settings,  # type: ignore[arg-type]
             ),
-            logs=Logs(None, echo_to=echo),  # type: ignore[arg-type]
+            logs=Logs(None, echo_to=echo),
         )
         run_reserved = self.host._pool.run_reserved
 

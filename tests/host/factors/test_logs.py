@@ -21,7 +21,7 @@ def write(logs: Logs, component: str, stream: str, data: bytes) -> None:
 def test_each_stream_has_a_file_that_grows(tmp_path: Path) -> None:
     """Instances append; files appear with the first byte and not before."""
     echo = Capture()
-    logs = Logs(tmp_path / "deep" / "logs", echo_to=echo)  # type: ignore[arg-type]
+    logs = Logs(tmp_path / "deep" / "logs", echo_to=echo)
     logs.of("hello").open("stdout").close()
     assert list((tmp_path / "deep" / "logs").iterdir()) == []
     write(logs, "hello", "stdout", b"one\n")
@@ -47,7 +47,7 @@ def test_what_is_followed_is_echoed(
 ) -> None:
     """Following decides about the echo, unless there is no directory."""
     echo = Capture()
-    logs = Logs(tmp_path if directory else None, follow=follow, echo_to=echo)  # type: ignore[arg-type]
+    logs = Logs(tmp_path if directory else None, follow=follow, echo_to=echo)
     write(logs, "a", "stdout", b"a")
     write(logs, "b", "stderr", b"b")
     assert echo.content == echoed
@@ -55,7 +55,7 @@ def test_what_is_followed_is_echoed(
 
 def test_an_odd_id_stays_in_the_directory(tmp_path: Path) -> None:
     """An id from a lock file cannot name a file elsewhere."""
-    write(Logs(tmp_path / "logs", echo_to=Capture()), "../x/y", "stdout", b"!")  # type: ignore[arg-type]
+    write(Logs(tmp_path / "logs", echo_to=Capture()), "../x/y", "stdout", b"!")
     assert [path.name for path in (tmp_path / "logs").iterdir()] == [".._x_y_stdout.txt"]
 
 
@@ -71,7 +71,7 @@ def test_truncate_empties_the_logs_and_nothing_else(tmp_path: Path) -> None:
 def test_a_lost_directory_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Writing goes on without the file; the host's log says so one time."""
     echo = Capture()
-    logs = Logs(tmp_path / "gone", echo_to=echo)  # type: ignore[arg-type]
+    logs = Logs(tmp_path / "gone", echo_to=echo)
     (tmp_path / "gone").rmdir()
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
@@ -136,7 +136,7 @@ class Terminal(Capture):
 def test_a_terminal_obeys_no_component(tmp_path: Path, writes: list[bytes], shown: bytes) -> None:
     """Control characters are shown; the file, and whatever is not a terminal, has all bytes."""
     for target, expected in ((Terminal(), shown), (Capture(), b"".join(writes))):
-        sink = Logs(tmp_path, echo_to=target, truncate=True).of("a").open("stdout")  # type: ignore[arg-type]
+        sink = Logs(tmp_path, echo_to=target, truncate=True).of("a").open("stdout")
         for data in writes:
             sink.write(data)
         sink.close()
@@ -147,7 +147,7 @@ def test_a_terminal_obeys_no_component(tmp_path: Path, writes: list[bytes], show
 def json_lines(*pieces: bytes, trace_id: str | None = None) -> list[dict[str, str]]:
     """What is echoed as JSON of an instance that writes pieces and ends."""
     echo = Capture()
-    logs = Logs(None, echo_to=echo, as_json=True)  # type: ignore[arg-type]
+    logs = Logs(None, echo_to=echo, as_json=True)
     sink = logs.of("shop").open("stderr", lambda: trace_id)
     for piece in pieces:
         sink.write(piece)
@@ -191,6 +191,6 @@ def test_output_as_json_with_a_trace() -> None:
 
 def test_output_as_json_leaves_files_as_they_are(tmp_path: Path) -> None:
     """They have the bytes that were written."""
-    logs = Logs(tmp_path, echo_to=Capture(), as_json=True)  # type: ignore[arg-type]
+    logs = Logs(tmp_path, echo_to=Capture(), as_json=True)
     write(logs, "shop", "stdout", b"\xffa\nb")
     assert (tmp_path / "shop_stdout.txt").read_bytes() == b"\xffa\nb"

@@ -150,7 +150,7 @@ def test_a_client_that_hangs_up_closes_the_guests_stream(shared_engine: Engine) 
             writer.transport.abort()
             assert await asyncio.to_thread(echo.wait_for, b"closed\n")
 
-    with script_host(shared_engine, logs=Logs(None, echo_to=echo)) as host:  # type: ignore[arg-type]
+    with script_host(shared_engine, logs=Logs(None, echo_to=echo)) as host:
         asyncio.run(run(host))
 
 

@@ -33,7 +33,7 @@ HTTP = "wasi:http/types "
 def host(shared_engine: Engine) -> Iterator[Host]:
     """A host whose one component can only be called from within."""
     triggers = (HttpEntry(id="private", route=None, component="script"),)
-    logs = Logs(None, echo_to=Capture())  # type: ignore[arg-type]
+    logs = Logs(None, echo_to=Capture())
     with script_host(shared_engine, *triggers, logs=logs) as made:
         yield made
 

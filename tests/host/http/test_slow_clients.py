@@ -152,7 +152,7 @@ def test_a_response_that_nobody_reads_is_ended(shared_engine: Engine) -> None:
             await until(lambda: host.idle)
             writer.close()
 
-    with script_host(shared_engine, logs=Logs(None, echo_to=said)) as host:  # type: ignore[arg-type]
+    with script_host(shared_engine, logs=Logs(None, echo_to=said)) as host:
         asyncio.run(run(host))
 
 

@@ -208,7 +208,7 @@ def test_resources_of_the_host_cross_as_they_are(join: Join, owned: bool) -> Non
     linked = join(stream_user(owned), {HOST: stream_provider(owned)})
     capture = Capture()
 
-    state = instance_state(logs=Logs(None, echo_to=capture))  # type: ignore[arg-type]
+    state = instance_state(logs=Logs(None, echo_to=capture))
     with linked.instantiate(state) as instance:
         instance.call(None, "run")
         # A stream that was lent is still there, one that was given is gone.

@@ -66,7 +66,7 @@ def ask(engine: Engine, started: Telemetry, *targets: str, headers: object = ())
         script_plan(),
         engine=engine,
         settings=HostSettings(cache_dir=None),
-        logs=Logs(None, echo_to=Capture()),  # type: ignore[arg-type]
+        logs=Logs(None, echo_to=Capture()),
         observers=[started.observer],
     ) as host:
         return asyncio.run(run(host))

@@ -96,7 +96,7 @@ def test_exit_stops_the_guest(function: str, argument: object, code: int) -> Non
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_output_goes_to_the_log(tmp_path: Path, stream: str) -> None:
     """Every stream that is asked for writes to the one log (ENV-5)."""
-    state = instance_state(logs=Logs(tmp_path, echo_to=Capture()))  # type: ignore[arg-type]
+    state = instance_state(logs=Logs(tmp_path, echo_to=Capture()))
     for data in (b"one\n", b"two\n"):
         out = call(state, f"wasi:cli/{stream} get-{stream}")
         call(state, "wasi:io/streams [method]output-stream.blocking-write-and-flush", out, data)
