@@ -45,7 +45,7 @@ MISFITS = (TypeError, ValueError, KeyError, AttributeError, OverflowError, Struc
 """Exceptions of values that do not fit their type."""
 
 BYTES = bytes | bytearray | memoryview
-"""What the host may pass as a list of bytes of fixed length."""
+"""Types of the host for a list of bytes of fixed length."""
 
 
 class Storing:

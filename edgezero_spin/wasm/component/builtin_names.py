@@ -35,7 +35,7 @@ from edgezero_spin.wasm.component.types import (
 __all__ = ["Items", "NamedBuiltin", "parse_builtin", "type_of"]
 
 Items = Mapping[str, tuple[Sort | None, Any, Encoding]]
-"""What there is in an interface, by name: sort, item and the encoding of its texts."""
+"""Sort, item and encoding of texts of each item of an interface, by name."""
 
 _WITH_OPTIONS = (
     "stream.read",

@@ -1,4 +1,4 @@
-"""What the gateway keeps of header fields, for further requests with the same ones."""
+"""Header fields that the gateway keeps, for further requests with the same ones."""
 
 from types import SimpleNamespace
 from typing import Any, cast
