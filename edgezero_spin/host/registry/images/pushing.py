@@ -42,6 +42,7 @@ from edgezero_spin.manifest.spin import (
     FetchError,
     LockedApp,
     LockedComponent,
+    LockedDependency,
     LockedFiles,
     load_spin_manifest,
     lock_application,
@@ -89,7 +90,7 @@ def push_manifest(
         cache: Where components come from that the manifest names by URL or package.
         profile: The build profile to push.
         compose: Make one component of each and its dependencies; ``False`` pushes dependencies
-            as layers of their own, for hosts that compose.
+            and middleware as layers of their own, for hosts that compose.
         annotations: Of the image, over those that the manifest gives.
         insecure: Ask the registry without TLS.
 
@@ -106,7 +107,6 @@ def push_manifest(
                 assets_dir=Path(folder) / "assets",
                 fetch=Downloads(cache),
             )
-            _check(app)
             if compose:
                 app = _composed(app, Path(folder))
             locked, layers = _assemble(app, archived="SPIN_OCI_ARCHIVE_LAYERS" in os.environ)
@@ -114,15 +114,6 @@ def push_manifest(
                 locked, layers = _assemble(app, archived=True)
             tag = parsed.tag or DEFAULT_TAG
             return _push(repository, tag, locked, layers, annotations or {})
-
-
-def _check(app: LockedApp) -> None:
-    for part in app.components:
-        if part.trigger_dependencies:
-            raise FetchError(
-                f"component {part.id!r} has dependencies of its trigger, which only "
-                "`spin registry push` joins to it"
-            )
 
 
 def _composed(app: LockedApp, folder: Path) -> LockedApp:
@@ -133,6 +124,12 @@ def _composed(app: LockedApp, folder: Path) -> LockedApp:
     """
 
     def compose(number: int, part: LockedComponent) -> LockedComponent:
+        if part.trigger_dependencies:
+            raise FetchError(
+                f"component {part.id!r} has {' and '.join(part.trigger_dependencies)} of its "
+                "trigger, which only `spin registry push` joins to it; --compose=false pushes it "
+                "beside the component, for `edgezero up`"
+            )
         if not part.dependencies:
             return part
         place = f"Component {part.id}"
@@ -174,12 +171,22 @@ def _assemble(app: LockedApp, *, archived: bool) -> tuple[LockedApp, list[ImageL
         return layers.setdefault(layer.blob.digest, layer)
 
     def component(part: LockedComponent) -> LockedComponent:
-        source = keep(wasm_layer(part.source, f"Component {part.id} source"))
-        dependencies = {}
-        for name, dependency in part.dependencies.items():
-            place = f"Component {part.id} dependency {name}"
-            layer = keep(wasm_layer(dependency.source, place))
-            dependencies[name] = attrs.evolve(dependency, source=content_of(layer))
+        def kept(dependency: LockedDependency, name: str) -> LockedDependency:
+            layer = keep(wasm_layer(dependency.source, f"Component {part.id} {name}"))
+            return attrs.evolve(dependency, source=content_of(layer))
+
+        part = attrs.evolve(
+            part,
+            source=content_of(keep(wasm_layer(part.source, f"Component {part.id} source"))),
+            dependencies={
+                name: kept(dependency, f"dependency {name}")
+                for name, dependency in part.dependencies.items()
+            },
+            trigger_dependencies={
+                role: tuple(kept(each, f"{role} {n}") for n, each in enumerate(dependencies, 1))
+                for role, dependencies in part.trigger_dependencies.items()
+            },
+        )
         files: list[LockedFiles] = []
         for folder in part.files:
             for found in files_below(folder.content):
@@ -190,9 +197,7 @@ def _assemble(app: LockedApp, *, archived: bool) -> tuple[LockedApp, list[ImageL
                     keep(layer)
             if archived:
                 keep(archive_layer(folder.content))
-        return attrs.evolve(
-            part, source=content_of(source), dependencies=dependencies, files=tuple(files)
-        )
+        return attrs.evolve(part, files=tuple(files))
 
     components = tuple(component(part) for part in app.components)
     metadata = {name: value for name, value in app.metadata.items() if name != "origin"}
