@@ -28,6 +28,7 @@ from edgezero_spin.manifest.spin import (
     LockedFiles,
     UrlSource,
 )
+from edgezero_spin.manifest.spin.file_mounts import leads_back
 
 __all__ = ["place_content"]
 
@@ -142,7 +143,7 @@ class _Placer:
             target = folder / _inside(guest)
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
-                shutil.copytree(path, target, dirs_exist_ok=True)
+                shutil.copytree(path, target, dirs_exist_ok=True, ignore=_leading_back(path))
             else:
                 shutil.copyfile(path, target)
         return (LockedFiles(content=_reference(folder), path="/"),)
@@ -153,6 +154,10 @@ def _inside(guest: str) -> PurePosixPath:
     if ".." in path.parts or "\\" in guest or "\0" in guest:
         raise FetchError(f"{guest!r} leads out of the guest's files")
     return path
+
+
+def _leading_back(top: Path) -> Callable[[str, list[str]], set[str]]:
+    return lambda folder, names: {name for name in names if leads_back(Path(folder, name), top)}
 
 
 def _reference(path: Path) -> ContentRef:

@@ -19,7 +19,7 @@ from pathlib import Path
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.manifest.spin.schema import FileMount, FilePlacement, ManifestComponent
 
-__all__ = ["FileMountError", "character_class", "copy_files", "direct_mounts"]
+__all__ = ["FileMountError", "character_class", "copy_files", "direct_mounts", "leads_back"]
 
 _MAGIC = re.compile(r"[*?\[]")
 _WILDCARDS = re.compile(r"\*+")
@@ -117,14 +117,37 @@ def _copies_of(
         raise FileMountError(f'"{mount}" does not exist and doesn\'t appear to be a glob pattern')
 
 
+def leads_back(path: Path, top: Path) -> bool:
+    """Whether a path is a folder that it lies in itself, by a link, at or below ``top``.
+
+    Walking on from it would not end.
+    """
+    inside = len(path.parts) - len(top.parts)
+    return path.is_dir() and any(path.samefile(each) for each in path.parents[:inside])
+
+
 def _below(folder: Path) -> Iterable[Path]:
     """Everything in a folder, also through links to other folders."""
     return _matches(folder, "**/*")
 
 
 def _matches(folder: Path, pattern: str) -> Iterable[Path]:
-    text = os.path.join(glob.escape(str(folder)), pattern)  # noqa: PTH118
-    return map(Path, sorted(glob.glob(text, recursive=True, include_hidden=True)))  # noqa: PTH207
+    """What a pattern matches, sorted; ``**`` enters no folder that it is in already."""
+    before, recursive, after = f"/{pattern}".partition("/**/")
+    text = os.path.join(glob.escape(str(folder)), before[1:])  # noqa: PTH118
+    found = set(map(Path, glob.glob(text, include_hidden=True)))  # noqa: PTH207
+    if recursive:
+        folders = {each for path in found for each in _folders(path, path)}
+        found = {match for each in folders for match in _matches(each, after)}
+    return sorted(found)
+
+
+def _folders(folder: Path, top: Path) -> Iterator[Path]:
+    """Yield a folder and those below it."""
+    if folder.is_dir() and not leads_back(folder, top):
+        yield folder
+        for each in folder.iterdir():
+            yield from _folders(each, top)
 
 
 def _tree(
