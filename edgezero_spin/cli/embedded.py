@@ -53,7 +53,7 @@ def run_host(
     from edgezero_spin.host.http.server import DEFAULT_LISTEN, Listening, serve
 
     if place is not None:
-        serve(host, place, on_listening=lambda _: settle(), settings=settings, events=False)
+        serve(host, place, on_listening=lambda _: _settle(), settings=settings, events=False)
         return
     for notice in host.notices:
         notify(notice, marked=False)
@@ -64,7 +64,7 @@ def run_host(
         pages.serving()
 
     def announce(listening: Listening) -> None:
-        settle()
+        _settle()
         if pages is not None:
             pages.serving()
         if as_json:
@@ -93,7 +93,7 @@ def run_host(
         serve(host, others, on_listening=announce, drain=others.drain, settings=settings, say=say)
 
 
-def settle() -> None:
+def _settle() -> None:
     """Have the collector leave alone what is there now, which stays, and look less often."""
     gc.freeze()
     gc.set_threshold(*SERVING_THRESHOLDS)
