@@ -261,7 +261,7 @@ def test_middleware_is_pushed_beside_its_component(registry: Registry, app: Path
     route = 'route = "/..."\n'
     middleware = 'dependencies.middleware = [{ path = "guard.wasm" }]\n'
     app.write_text(MANIFEST.replace(route, route + middleware))
-    with pytest.raises(ImageError, match="dependencies of its trigger.*--compose=false"):
+    with pytest.raises(ImageError, match=r"dependencies of its trigger.*--compose=false"):
         pushed(registry, app)
     assert registry.uploaded == []
     pushed(registry, app, compose=False)
