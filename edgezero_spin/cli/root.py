@@ -123,7 +123,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     An ``EdgeZeroError`` is a line on standard error, and so is a file or folder that the
     system refuses; what is neither is a bug and keeps its traceback.
     """
-    settings = CommonSettings()
+    settings = CommonSettings(sys.argv[1:] if arguments is None else arguments)
     try:
         status = edgezero.main(
             None if arguments is None else list(arguments),

@@ -28,7 +28,6 @@ from edgezero_spin.manifest.spin import (
     LockedFiles,
     UrlSource,
 )
-from edgezero_spin.manifest.spin.file_mounts import leads_back
 
 __all__ = ["place_content"]
 
@@ -157,7 +156,15 @@ def _inside(guest: str) -> PurePosixPath:
 
 
 def _leading_back(top: Path) -> Callable[[str, list[str]], set[str]]:
-    return lambda folder, names: {name for name in names if leads_back(Path(folder, name), top)}
+    """Return what names the links in a folder that lead to it or to one above it, up to ``top``."""
+
+    def found(folder: str, names: list[str]) -> set[str]:
+        here = Path(folder)
+        above = [here, *here.parents][: 1 + len(here.parts) - len(top.parts)]
+        paths = [here / name for name in names if (here / name).is_dir()]
+        return {path.name for path in paths if any(path.samefile(each) for each in above)}
+
+    return found
 
 
 def _reference(path: Path) -> ContentRef:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
-from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame
 
 from edgezero_spin.host import Host, HostSettings

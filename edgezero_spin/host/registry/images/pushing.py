@@ -42,6 +42,7 @@ from edgezero_spin.manifest.spin import (
     FetchError,
     LockedApp,
     LockedComponent,
+    LockedDependency,
     LockedFiles,
     load_spin_manifest,
     lock_application,
@@ -106,8 +107,8 @@ def push_manifest(
                 assets_dir=Path(folder) / "assets",
                 fetch=Downloads(cache),
             )
-            _check(app)
             if compose:
+                _check(app)
                 app = _composed(app, Path(folder))
             locked, layers = _assemble(app, archived="SPIN_OCI_ARCHIVE_LAYERS" in os.environ)
             if len(layers) > MAX_FILE_LAYERS:
@@ -121,7 +122,7 @@ def _check(app: LockedApp) -> None:
         if part.trigger_dependencies:
             raise FetchError(
                 f"component {part.id!r} has dependencies of its trigger, which only "
-                "`spin registry push` joins to it"
+                "`spin registry push` joins to it; --compose=false pushes them beside it"
             )
 
 
@@ -175,11 +176,22 @@ def _assemble(app: LockedApp, *, archived: bool) -> tuple[LockedApp, list[ImageL
 
     def component(part: LockedComponent) -> LockedComponent:
         source = keep(wasm_layer(part.source, f"Component {part.id} source"))
-        dependencies = {}
-        for name, dependency in part.dependencies.items():
-            place = f"Component {part.id} dependency {name}"
-            layer = keep(wasm_layer(dependency.source, place))
-            dependencies[name] = attrs.evolve(dependency, source=content_of(layer))
+
+        def pushed(dependency: LockedDependency, what: str) -> LockedDependency:
+            layer = keep(wasm_layer(dependency.source, f"Component {part.id} {what}"))
+            return attrs.evolve(dependency, source=content_of(layer))
+
+        dependencies = {
+            name: pushed(dependency, f"dependency {name}")
+            for name, dependency in part.dependencies.items()
+        }
+        trigger_dependencies = {
+            role: tuple(
+                pushed(dependency, f"{role} {number}")
+                for number, dependency in enumerate(of_role, 1)
+            )
+            for role, of_role in part.trigger_dependencies.items()
+        }
         files: list[LockedFiles] = []
         for folder in part.files:
             for found in files_below(folder.content):
@@ -191,7 +203,11 @@ def _assemble(app: LockedApp, *, archived: bool) -> tuple[LockedApp, list[ImageL
             if archived:
                 keep(archive_layer(folder.content))
         return attrs.evolve(
-            part, source=content_of(source), dependencies=dependencies, files=tuple(files)
+            part,
+            source=content_of(source),
+            dependencies=dependencies,
+            trigger_dependencies=trigger_dependencies,
+            files=tuple(files),
         )
 
     components = tuple(component(part) for part in app.components)

@@ -254,6 +254,29 @@ def test_dependencies_are_pushed_beside_their_component(registry: Registry, app:
     assert dependency["source"]["digest"] == digest_of(thing)
 
 
+def test_middleware_is_pushed_beside_its_component(registry: Registry, app: Path) -> None:
+    """It is not joined to it, and whoever pulls the image gets it, too (OCI-15)."""
+    guard = b"\0asm\x0d\0\x01\0" + b"guard" * 100
+    (app.parent / "guard.wasm").write_bytes(guard)
+    route = 'route = "/..."\n'
+    middleware = 'dependencies.middleware = [{ path = "guard.wasm" }]\n'
+    app.write_text(MANIFEST.replace(route, route + middleware))
+    with pytest.raises(ImageError, match=r"dependencies of its trigger.*--compose=false"):
+        pushed(registry, app)
+    assert registry.uploaded == []
+    pushed(registry, app, compose=False)
+    manifest, lock = image_of(registry)
+    assert types_of(manifest)[:2] == [WASM, WASM]
+    [dependency] = lock["components"][0]["trigger_dependencies"]["middleware"]
+    assert dependency["source"] == {
+        "content_type": "application/wasm",
+        "digest": digest_of(guard),
+    }
+    cache = ContentCache(app.parent / "other")
+    pull_image(f"{registry.host}/acme/shop:1.0", cache, insecure=True)
+    assert cache.kept(digest_of(guard)) is not None
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
