@@ -46,6 +46,7 @@ class Row:
         path: Of the component.
         is_spin: Whether Spin serves it.
         environment: Variables for it.
+        flags: Of its command line.
     """
 
     host: str
@@ -53,6 +54,7 @@ class Row:
     path: Path
     is_spin: bool = True
     environment: Mapping[str, str] = attrs.field(factory=dict)
+    flags: tuple[str, ...] = ()
 
 
 def beside_spin(plain: Path, hello: Path, bare_note: Path, note: Path) -> None:
@@ -74,6 +76,7 @@ def beside_spin(plain: Path, hello: Path, bare_note: Path, note: Path) -> None:
         Row("spin up, told to keep 32 MiB", "plain componentize-py", plain, environment=KEEP),
         Row("spin up, told to keep 32 MiB", ours, hello, environment=KEEP),
         Row("embedded", ours, hello, is_spin=False),
+        Row("embedded, --workers 2", ours, hello, is_spin=False, flags=("--workers", "2")),
     ]
     print("\n| host | component | clients | requests/s | p50 ms | CPU per request, ms |")
     print("|---|---|---|---|---|---|")
@@ -124,11 +127,11 @@ def _by_turns(rows: list[Row], *, connections: int, stores: bool = False) -> lis
 @contextlib.contextmanager
 def _served(row: Row, stores: bool) -> Iterator[Served]:
     labels = ("notes",) if stores else ()
-    options = []
+    options = list(row.flags)
     if stores:
         config = row.path.with_name("stores.toml")
         config.write_text(STORES, encoding="utf-8")
-        options = ["--runtime-config-file", str(config)]
+        options += ["--runtime-config-file", str(config)]
     command = (_spin(),) if row.is_spin else (sys.executable, "-m", "edgezero_spin.cli")
     manifest = manifest_of(row.path, *labels)
     with serving(manifest, *options, command=command, environment=row.environment) as served:

@@ -57,7 +57,9 @@ class Served:
             pid = pids.pop()
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
-            pids += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+            # Each thread has those that it started.
+            for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+                pids += map(int, listed.read_text().split())
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def descriptors(self) -> int:

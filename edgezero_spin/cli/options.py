@@ -8,7 +8,7 @@ What they say is kept in the one ``CommonSettings`` of the run. Where Spin's com
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,9 +50,13 @@ class CommonSettings:
     Attributes:
         verbose: Show the traceback behind an error.
         color: ``False`` never, ``None`` when the stream is a terminal.
+        arguments: What was typed behind ``edgezero``.
+        started_in: The folder that ``-C`` left; ``None`` without one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arguments: Sequence[str] = ()) -> None:
+        self.arguments = tuple(arguments)
+        self.started_in: Path | None = None
         self.verbose = False
         self.color: bool | None = False if os.environ.get("NO_COLOR") else None
 
@@ -165,7 +169,9 @@ def _change_directory(
 ) -> None:
     if folder is None or context.resilient_parsing:
         return
+    settings = context.ensure_object(CommonSettings)
     try:
+        settings.started_in = settings.started_in or Path.cwd()
         os.chdir(folder)
     except OSError as error:
         raise click.BadParameter(f"cannot enter {folder!r}: {error.strerror}") from error

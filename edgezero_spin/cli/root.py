@@ -131,7 +131,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     An ``EdgeZeroError`` is a line on standard error, and so is a file or folder that the
     system refuses; what is neither is a bug and keeps its traceback.
     """
-    settings = CommonSettings()
+    settings = CommonSettings(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files need not be text, and terminals need not have all letters.
@@ -165,8 +165,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 1
     except UnicodeEncodeError as error:
         # Bytes of an argument that are no UTF-8 are lone surrogates in its text.
-        words = sys.argv[1:] if arguments is None else arguments
-        wrong = next((word for word in words if not word.isascii() and _is_no_text(word)), None)
+        wrong = next(filter(_is_no_text, settings.arguments), None)
         if wrong is None:
             raise
         _show(error, f"the argument {wrong!r} is not UTF-8 text", settings)

@@ -18,6 +18,7 @@ from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 from edgezero_spin.cli.side_pages import side_pages
 from edgezero_spin.cli.trigger_options import TriggerFlags, trigger_options
+from edgezero_spin.cli.workers import check_workers, worker_options, workers_option
 
 __all__ = ["up"]
 
@@ -46,6 +47,7 @@ class _Up(PassThrough):
         "edgezero up -f app.wasm --listen 127.0.0.1:0 --format json",
         "edgezero up -f ghcr.io/acme/shop:1.0 --state-dir state --verify-key cosign.pub",
         "edgezero up -f spin.lock --request-timeout 2s --max-instance-reuse-count 100",
+        "edgezero up --workers 4",
     ),
     short_help="Serve any Spin application by the embedded host.",
 )
@@ -77,6 +79,7 @@ class _Up(PassThrough):
 @click.option("--profile", metavar="NAME", help="Use this profile of the manifest.")
 @build_option
 @run_options
+@workers_option
 @trigger_options
 @host_options
 @spin_options
@@ -89,6 +92,7 @@ def up(
     component_ids: tuple[str, ...],
     profile: str | None,
     build: bool,
+    workers: int,
     flags: RunFlags,
     triggers: TriggerFlags,
     more: HostFlags,
@@ -101,7 +105,9 @@ def up(
     arguments of the program of a command trigger, with whose end all of it ends.
     """
     from edgezero_spin.host import Host, RunOptions
+    from edgezero_spin.manifest.image_reference import parse_image_reference
     from edgezero_spin.project.app_source import choose_source
+    from edgezero_spin.project.worker_processes import WorkerPlace
 
     if sum(name is not None for name in (source, file, image)) > 1:
         raise click.UsageError(
@@ -109,7 +115,10 @@ def up(
         )
     app = choose_source(source, file=file, image=image)
     path = app.path
-    show_compilations()
+    check_workers(workers, flags, more, is_image=path is None)
+    place = WorkerPlace.inherited()
+    if place is None:
+        show_compilations()
     options: RunOptions = {
         **flags.host_options(),
         **more.run_options(),
@@ -117,11 +126,15 @@ def up(
         "profile": profile,
         "triggers": triggers.kinds(),
     }
+    if place is not None:
+        options = worker_options(options)
     with side_pages(more.operation_listen, more.explorer_port) as pages:
         options["observers"] = (*options["observers"], *pages.observers)
         if path is None:
             _refuse_local_flags(profile, more.direct_mounts)
             reference = app.reference or ""
+            if place is not None and place.digest is not None:
+                reference = str(parse_image_reference(reference).at(place.digest))
             starting = Host.from_registry(
                 reference, insecure=insecure, verify=verify_keys or None, **options
             )
@@ -130,10 +143,11 @@ def up(
         elif app.is_lock:
             starting = Host.from_lock(path, **options)
         else:
-            if build and app.is_manifest:
-                build_components(path, component_ids, profile=profile)
-            elif app.is_manifest:
-                warn_of_another_profile(path, profile)
+            if app.is_manifest and place is None:
+                if build:
+                    build_components(path, component_ids, profile=profile)
+                else:
+                    warn_of_another_profile(path, profile)
             starting = Host.from_manifest(path, **options)
         with starting as host:
             triggers.check(host)
@@ -144,6 +158,8 @@ def up(
                 settings=more.server_settings(flags.find_free_port),
                 as_json=more.as_json,
                 pages=pages,
+                workers=workers,
+                place=place,
             )
             pages.host = lambda: None
 

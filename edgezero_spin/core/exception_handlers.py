@@ -71,17 +71,17 @@ class ExceptionHandlers:
             request._background.clear()
         handler = self._handler_of(error)
         if handler is None:
-            report(error, request.method, request.path)
+            _report(error, request)
             return error_response(error)
         try:
             result = handler(request, error)
             response = to_response(await result if hasattr(result, "__await__") else result)
             await begin_body(request, response)
         except Exception as second:
-            report(second, request.method, request.path)
+            _report(second, request)
             return error_response(second)
         if response.status >= 500:
-            report(error, request.method, request.path)
+            _report(error, request)
         return response
 
     def _handler_of(self, error: Exception) -> _ExceptionHandler | None:
@@ -92,6 +92,11 @@ class ExceptionHandlers:
             if handler is not None:
                 return handler
         return None
+
+
+def _report(error: Exception, request: Request) -> None:
+    # The path as it was sent: decoded, it could begin a line of the log.
+    report(error, request.method, request.raw_path.decode("ascii", "backslashreplace"))
 
 
 async def begin_body(request: Request, response: Response) -> None:

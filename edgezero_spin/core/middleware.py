@@ -17,6 +17,7 @@ from edgezero_spin.core.binding import Endpoint
 from edgezero_spin.core.callables import name_of
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
+from edgezero_spin.stores.json_values import encode_text
 
 __all__ = ["ErrorResponder", "Middleware", "Next", "chain", "log_requests"]
 
@@ -73,7 +74,11 @@ async def log_requests(request: Request, call_next: Next) -> Response:
     started = time.perf_counter()
     response = await call_next(request)
     elapsed_ms = int((time.perf_counter() - started) * 1000)
-    failure = f" error={request.error}" if request.error is not None else ""
+    failure = ""
+    if request.error is not None:
+        said = str(request.error)
+        # What a client sent may be in it, and begins no line.
+        failure = f" error={said if said.isprintable() else encode_text(said)}"
     print(
         f"method={request.method} path={request.raw_path.decode('ascii', 'backslashreplace')} "
         f"status={response.status} "

@@ -49,7 +49,7 @@ _S = TypeVar("_S")
 _Bytes: TypeAlias = bytes
 
 DEFAULT_BODY_LIMIT = 16 * 1024 * 1024
-"""_Bytes that a buffering read keeps when neither the app nor the call says otherwise."""
+"""Bytes that a buffering read keeps when neither the app nor the call says otherwise."""
 
 _CHUNK_BYTES = 64 * 1024
 

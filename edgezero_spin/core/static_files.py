@@ -81,7 +81,7 @@ def static_files(
             response = Response.file(missing)
             response.status = 404
             return response
-        raise RouteNotFound(request.path)
+        raise RouteNotFound(request.raw_path.decode("ascii", "backslashreplace"))
 
     return endpoint
 

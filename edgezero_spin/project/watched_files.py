@@ -19,7 +19,7 @@ from edgezero_spin.manifest.spin import (
     ManifestComponent,
     SpinManifest,
 )
-from edgezero_spin.manifest.spin.file_mounts import character_class
+from edgezero_spin.manifest.spin.globs import fixed_part, path_regex
 from edgezero_spin.project.locate import NOT_SEARCHED
 
 __all__ = [
@@ -36,8 +36,6 @@ Signature = tuple[int, int, int]
 
 Snapshot = Mapping[str, Signature]
 """Path to signature; what is not there has no entry."""
-
-_MAGIC = re.compile(r"[*?\[]")
 
 
 @attrs.frozen
@@ -154,42 +152,13 @@ def _watch_pattern(text: str, folder: Path) -> _Files:
 
 
 def _files(text: str, folder: Path) -> _Files:
-    parts = text.split("/")
-    plain = 0
-    while plain < len(parts) and not _MAGIC.search(parts[plain]):
-        plain += 1
-    root = _joined(folder, "/".join(parts[:plain]))
-    rest = "/".join(parts[plain:])
-    return _Files(root, re.compile(_regex_of(rest), re.DOTALL) if rest else None)
+    start, rest = fixed_part(text)
+    return _Files(_joined(folder, start), path_regex(rest) if rest else None)
 
 
 def _joined(folder: Path, text: str) -> Path:
     # Links are left as they are: what is asked for is watched, not where it points to.
     return Path(os.path.normpath(folder / text))
-
-
-def _regex_of(glob: str) -> str:
-    """Translate a glob whose ``*`` and ``?`` stop at slashes and whose ``**`` does not."""
-    regex = ""
-    index = 0
-    while index < len(glob):
-        if glob.startswith("**/", index):
-            regex += "(?:.*/)?"
-            index += 3
-            continue
-        if glob.startswith("**", index):
-            regex += ".*"
-            index += 2
-            continue
-        letter = glob[index]
-        index += 1
-        if letter == "[" and (found := character_class(glob, index)):
-            letters, index = found
-            # It never means a slash.
-            regex += f"(?!/){letters}"
-        else:
-            regex += {"*": "[^/]*", "?": "[^/]"}.get(letter, re.escape(letter))
-    return regex
 
 
 def _nearest_folder(path: Path) -> Path:

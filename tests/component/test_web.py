@@ -8,6 +8,7 @@ import gzip
 import http.server
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -169,6 +170,26 @@ def test_work_after_the_response(client: httpx.Client) -> None:
             gate.shutdown()
             thread.join()
     assert client.get("/told").text == "open"
+
+
+def test_work_after_a_response_that_broke_off_is_not_done(
+    build: Build, wasi: Wasi, tmp_path: Path
+) -> None:
+    """The log has the error of the body, and no word of work that nobody waits for."""
+    (tmp_path / "assets").mkdir()
+    path = manifest(build("web", wasi), tmp_path, GRANTS)
+    logs = tmp_path / "logs"
+    with (
+        Host.from_manifest(path, log_dir=logs) as host,
+        listening(host) as port,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        httpx.get(f"http://127.0.0.1:{port}/broken", timeout=30)
+    [log] = logs.glob("*_stderr.txt")
+    said = log.read_text()
+    assert "ValueError: in the middle" in said
+    assert "in the background" not in said
+    assert "never awaited" not in said
 
 
 def test_ids_go_both_ways(client: httpx.Client) -> None:

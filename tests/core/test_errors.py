@@ -208,3 +208,15 @@ def test_what_standard_error_is_told(
     for text in logged:
         assert text in err
     assert bool(err) is bool(logged)
+
+
+def test_a_path_begins_no_line_of_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is written as it was sent."""
+    app = App()
+
+    @app.get("/{name}")
+    def handler(name: str) -> None:
+        raise ServiceUnavailable("later")
+
+    ask(app, "GET", "/x%0aGET%20%2Fadmin")
+    assert capsys.readouterr().err == "GET /x%0aGET%20%2Fadmin: service unavailable: later\n"

@@ -289,3 +289,17 @@ def test_request_log(capsys: pytest.CaptureFixture[str]) -> None:
     assert first.startswith("method=GET path=/a status=201 elapsed_ms=")
     assert second.startswith("method=GET path=/missing status=404 elapsed_ms=")
     assert second.endswith(" error=no route matched path: /missing")
+
+
+def test_an_error_in_the_request_log_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a client sent may be in it."""
+    app = App()
+    app.middleware(log_requests)
+
+    @app.get("/{name}")
+    def handler(name: str) -> None:
+        raise NotFound(name)
+
+    ask(app, "GET", "/a%0amethod=GET")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith(r' error="not found: a\nmethod=GET"')

@@ -49,13 +49,13 @@ INTERFACES: dict[DatabaseKind, DatabaseInterface] = {
         asynchronous=True,
     ),
 }
+"""The interface of each kind."""
 
 _ROWS_PER_READ = 256
 
 # How the functions of each kind are called.
 _QUERY = {"sqlite": "execute_async", "postgres": "query_async", "mysql": "query"}
 _EXECUTE = {"postgres": "execute_async", "mysql": "execute"}
-"""The interface of each kind."""
 
 
 def bound(declaration: StoreDeclaration) -> Callable[[DatabaseKind, str], Awaitable[Any]]:

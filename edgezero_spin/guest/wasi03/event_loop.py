@@ -155,10 +155,19 @@ _REASONS = {
     "run_forever": _RUNNING,
     "run_until_complete": _RUNNING,
 }
+
+
+def _why_not(name: str) -> str:
+    if "signal" in name:
+        return "a component gets no signals"
+    if "subprocess" in name:
+        return "a component starts no processes"
+    return f"a component has no {name}: requests go out with Outbound"
+
+
 for _name, _method in vars(asyncio.AbstractEventLoop).items():
     if callable(_method) and not _name.startswith("_") and _name not in vars(EventLoop):
-        _why = f"a component has no {_name}: requests go out with Outbound"
-        setattr(EventLoop, _name, _refusal(_REASONS.get(_name, _why)))
+        setattr(EventLoop, _name, _refusal(_REASONS.get(_name) or _why_not(_name)))
 
 
 loop = EventLoop()  # type: ignore[abstract]  # what it lacks, the base class refuses

@@ -136,6 +136,9 @@ def _send(
             if work is not None:
                 await work
         finally:
+            if work is not None:
+                # Not begun where the body failed, and nobody waits for it any more.
+                work.close()
             source.close()
 
     spawn(stream())

@@ -33,6 +33,7 @@ from edgezero_spin.host.execution.outcomes import failure_of, report
 from edgezero_spin.host.execution.running import limits_of_request
 from edgezero_spin.host.execution.shared_call import TIMED_OUT, SharedCall, SharedComponent
 from edgezero_spin.host.execution.workers import Overloaded, WorkerPool
+from edgezero_spin.host.factors.blocking import with_service_threads
 from edgezero_spin.host.factors.usage import note_made
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
@@ -100,7 +101,7 @@ class ConcurrentExecutor:
         self._lock = threading.RLock()
         self._queues: dict[SharedComponent, _Queue] = {}
         self._clock = Clock()
-        self._loop = LoopThread("edgezero-host")
+        self._loop = LoopThread("edgezero-host", begin=with_service_threads)
         self._closed: str | None = None
 
     @property

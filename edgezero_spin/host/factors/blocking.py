@@ -15,12 +15,10 @@ from typing import TypeVar
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.factors.instance import InstanceState
 
-__all__ = ["blocking_if_remote", "in_thread", "is_live", "on_own_thread"]
+__all__ = ["blocking_if_remote", "in_thread", "is_live", "on_own_thread", "with_service_threads"]
 
 MAX_THREADS = 64
-"""Calls of services in progress, of all instances with asynchronous functions."""
-
-_threads = ThreadPoolExecutor(MAX_THREADS, "edgezero-service")
+"""Calls of services in progress, of all instances of a host with asynchronous functions."""
 
 T = TypeVar("T")
 
@@ -60,14 +58,22 @@ def on_own_thread(state: InstanceState, name: str, work: Callable[[], T]) -> T:
     return answer.result()
 
 
+def with_service_threads(loop: asyncio.AbstractEventLoop) -> None:
+    """Give a loop threads of its own for ``in_thread``; they end with it.
+
+    So calls that one application waits for keep no other one from its services.
+    """
+    loop.set_default_executor(ThreadPoolExecutor(MAX_THREADS, "edgezero-service"))
+
+
 async def in_thread(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
-    """Return what a blocking call returns, which runs on a thread of its own meanwhile.
+    """Return what a blocking call returns, which runs on a thread of the loop's meanwhile.
 
     Args:
         work: The call. It must not change the state of the instance.
         undo: Called with a result that nobody waits for any more.
     """
-    call = asyncio.get_running_loop().run_in_executor(_threads, work)
+    call = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         return await asyncio.shield(call)
     except asyncio.CancelledError:

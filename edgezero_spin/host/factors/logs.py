@@ -97,7 +97,6 @@ class _LogFile:
         self._lock = threading.Lock()
         self._users = 0
         self._descriptor: int | None = None
-        self._size = 0
 
     def acquire(self) -> None:
         """Keep the file open until ``release``."""
@@ -120,22 +119,30 @@ class _LogFile:
             _lost(self.path, error)
 
     def _append(self, data: bytes) -> None:
-        if self._descriptor is None:
-            self._open()
-        if self._size and self._size + len(data) > self._max_bytes:
+        descriptor = self._open() if self._descriptor is None else self._descriptor
+        # Not counted here: several processes may write to it.
+        there = os.fstat(descriptor)
+        if there.st_size and there.st_size + len(data) > self._max_bytes:
+            is_current = self._is_at_its_path(there)
             self._close()
-            self.path.replace(rotated(self.path))
-            self._open()
+            if is_current:
+                self.path.replace(rotated(self.path))
+            descriptor = self._open()
         view = memoryview(data)
-        while view and self._descriptor is not None:
-            written = os.write(self._descriptor, view)
-            self._size += written
-            view = view[written:]
+        while view:
+            view = view[os.write(descriptor, view) :]
 
-    def _open(self) -> None:
+    def _is_at_its_path(self, there: os.stat_result) -> bool:
+        """Whether no other process has put a new file there already."""
+        try:
+            return os.path.samestat(there, self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _open(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
         self._descriptor = os.open(self.path, flags, 0o644)
-        self._size = os.fstat(self._descriptor).st_size
+        return self._descriptor
 
     def _close(self) -> None:
         if self._descriptor is not None:

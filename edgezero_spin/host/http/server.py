@@ -14,7 +14,7 @@ import contextlib
 import importlib.util
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol, runtime_checkable
 
 import attrs
@@ -26,6 +26,7 @@ from edgezero_spin.host.execution.signals import (
     loop_signals,
     no_signals,
 )
+from edgezero_spin.host.http.accepting import Acceptor, taking
 from edgezero_spin.host.http.connections import Connections
 from edgezero_spin.host.http.http1_connection import Http1Connection
 from edgezero_spin.host.http.listening import (
@@ -52,6 +53,15 @@ __all__ = [
 ]
 
 
+Drain = Callable[[float, asyncio.Event], Awaitable[None]]
+"""``(timeout_s, hurried)``: waits so long for what ends beside the requests in flight, and no
+longer than until the event is set."""
+
+
+async def _nothing_to_drain(timeout_s: float, hurried: asyncio.Event) -> None:
+    return None
+
+
 @runtime_checkable
 class TriggerRunner(Protocol):
     """What listens for events beside a server: a ``Host`` or a ``Switch``."""
@@ -73,30 +83,36 @@ class TriggerRunner(Protocol):
 
 def serve(
     host: RequestHandler,
-    listen: str = DEFAULT_LISTEN,
+    listen: str | Acceptor = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
     on_stopping: Callable[[], None] = lambda: None,
+    drain: Drain = _nothing_to_drain,
     settings: ServerSettings | None = None,
     say: Callable[[str], None] = lambda line: None,
+    events: bool = True,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         host: What answers, and listens for events: a ``Host`` or a ``Switch``. It is not closed
             here.
-        listen: ``address:port``; a name is resolved, port 0 takes a free one.
+        listen: ``address:port``; a name is resolved, port 0 takes a free one. Or what accepts
+            connections; it is closed at the end.
         on_listening: Called once the socket accepts connections.
         on_stopping: Called when it accepts none any more, before requests in flight have ended.
+        drain: Awaited after that, beside them.
         settings: How clients are treated.
         say: Told where triggers listen, line by line.
+        events: Whether the triggers that listen for events do; ``False`` where another process
+            has them.
 
     Raises:
         ListenError: The address cannot be used.
         TriggerFailedError: Every trigger has ended, and one of them failed.
     """
     settings = settings or ServerSettings()
-    serving = _Serving(host, listen, on_listening, on_stopping, settings, say)
+    serving = _Serving(host, listen, on_listening, on_stopping, settings, say, drain, events)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         if sys.platform == "win32":
             # There a thread that ends takes the reads with it that it began.
@@ -136,11 +152,13 @@ class _Serving:
     """What is served, and how."""
 
     host: RequestHandler
-    listen: str | socket.socket
+    listen: str | socket.socket | Acceptor
     on_listening: Callable[[Listening], None]
     on_stopping: Callable[[], None]
     settings: ServerSettings
     say: Callable[[str], None]
+    drain: Drain = _nothing_to_drain
+    events: bool = True
 
     @property
     def triggers(self) -> TriggerRunner | None:
@@ -176,35 +194,50 @@ class _Serving:
                     events.cancel()
                     await asyncio.wait({events})
                 await asyncio.gather(
-                    self._end_requests(requests, hurried), self._end_events(triggers, hurried)
+                    self._end_requests(requests, hurried),
+                    self._end_events(triggers, hurried),
+                    self.drain(self.settings.drain_s, hurried),
                 )
             if over and events is not None and _is_over(events, serves):
                 events.result()
 
     @contextlib.contextmanager
-    def _listener(self) -> Iterator[socket.socket]:
-        if isinstance(self.listen, socket.socket):
-            listener = self.listen
-        else:
+    def _listener(self) -> Iterator[socket.socket | Acceptor]:
+        listener: socket.socket | Acceptor
+        if isinstance(self.listen, str):
             listener = bind(self.listen, find_free_port=self.settings.find_free_port)
+        else:
+            listener = self.listen
         with contextlib.closing(listener):
             yield listener
 
-    async def _begin_requests(self, listener: socket.socket) -> tuple[asyncio.Server, Connections]:
+    async def _begin_requests(
+        self, listener: socket.socket | Acceptor
+    ) -> tuple[asyncio.Server | Acceptor, Connections]:
         tls = self.settings.tls
         context = None if tls is None else server_context(str(self.listen), *tls)
-        address, port = listener.getsockname()[:2]
-        where = Listening(address, port, "http" if context is None else "https")
-        connections = Connections(self.host, self.settings, where.scheme)
-        server = await asyncio.get_running_loop().create_server(
-            lambda: Http1Connection(connections), sock=listener, ssl=context, backlog=BACKLOG
-        )
+        scheme = "http" if context is None else "https"
+        connections = Connections(self.host, self.settings, scheme)
+
+        def protocol() -> Http1Connection:
+            return Http1Connection(connections)
+
+        server: asyncio.Server | Acceptor
+        if isinstance(listener, socket.socket):
+            address, port = listener.getsockname()[:2]
+            server = await asyncio.get_running_loop().create_server(
+                protocol, sock=listener, ssl=context, backlog=BACKLOG
+            )
+        else:
+            server, (address, port) = listener, listener.address
+            server.begin(taking(protocol, context))
+        where = Listening(address, port, scheme)
         self.host.origin = where.url
         self.on_listening(where)
         return server, connections
 
     async def _end_requests(
-        self, requests: tuple[asyncio.Server, Connections] | None, hurried: asyncio.Event
+        self, requests: tuple[asyncio.Server | Acceptor, Connections] | None, hurried: asyncio.Event
     ) -> None:
         if requests is not None:
             server, connections = requests
@@ -213,7 +246,7 @@ class _Serving:
             await connections.drain(hurried)
 
     def _begin_events(self, triggers: TriggerRunner | None) -> asyncio.Task[bool] | None:
-        if triggers is None or not triggers.listens:
+        if triggers is None or not triggers.listens or not self.events:
             return None
         return asyncio.create_task(triggers.run_triggers(self.say))
 

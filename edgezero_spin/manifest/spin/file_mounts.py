@@ -17,9 +17,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgezero_spin.errors import ManifestError
+from edgezero_spin.manifest.spin.globs import fixed_part, path_regex, text_regex
 from edgezero_spin.manifest.spin.schema import FileMount, FilePlacement, ManifestComponent
 
-__all__ = ["FileMountError", "character_class", "copy_files", "direct_mounts"]
+__all__ = ["FileMountError", "copy_files", "direct_mounts"]
 
 _MAGIC = re.compile(r"[*?\[]")
 _WILDCARDS = re.compile(r"\*+")
@@ -43,7 +44,7 @@ def copy_files(component: ManifestComponent, app_dir: Path, destination: Path) -
     excluded = []
     for text in component.exclude_files:
         _check_pattern(text, "Invalid exclude_files glob pattern")
-        excluded.append(_pattern_of(text))
+        excluded.append(text_regex(text))
     app_dir = Path(os.path.normpath(app_dir))
     for mount in component.files:
         for source, target in _copies_of(mount, app_dir, destination, excluded):
@@ -123,8 +124,36 @@ def _below(folder: Path) -> Iterable[Path]:
 
 
 def _matches(folder: Path, pattern: str) -> Iterable[Path]:
-    text = os.path.join(glob.escape(str(folder)), pattern)  # noqa: PTH118
-    return map(Path, sorted(glob.glob(text, recursive=True, include_hidden=True)))  # noqa: PTH207
+    if "**" not in pattern:
+        text = os.path.join(glob.escape(str(folder)), pattern)  # noqa: PTH118
+        return map(Path, sorted(glob.glob(text, include_hidden=True)))  # noqa: PTH207
+    start, rest = fixed_part(pattern)
+    root, regex = folder / start, path_regex(rest)
+    return sorted(
+        path for path in _walk(root, ()) if regex.fullmatch(path.relative_to(root).as_posix())
+    )
+
+
+def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+    """Yield what is below a folder, also through links, but for those back to a folder above.
+
+    Spin follows them forty times, and two of them in each of forty folders for ever.
+    """
+    try:
+        there = folder.stat()
+        entries = list(os.scandir(folder))
+    except OSError:
+        # As a glob: what cannot be read matches nothing.
+        return
+    identity = there.st_dev, there.st_ino
+    if identity in above:
+        return
+    for entry in entries:
+        path = folder / entry.name
+        yield path
+        # Not the entry's own, which raises for a link to itself.
+        if path.is_dir():
+            yield from _walk(path, (*above, identity))
 
 
 def _tree(
@@ -192,59 +221,3 @@ def _check_pattern(text: str, refusal: str) -> None:
         opened = text.find("[", closed + 1)
     if problem is not None:
         raise FileMountError(f'{refusal} "{text}": {problem}')
-
-
-def _pattern_of(text: str) -> re.Pattern[str]:
-    """Compile a glob in which ``*`` and ``?`` also match slashes, as Spin's excludes do."""
-    regex = ""
-    index = 0
-    while index < len(text):
-        letter = text[index]
-        index += 1
-        if letter == "*":
-            while text[index : index + 1] == "*":
-                index += 1
-            # `**/` also stands for no folder at all.
-            if text[index - 2 : index + 1] == "**/":
-                regex += "(?:.*/)?"
-                index += 1
-            else:
-                regex += ".*"
-        elif letter == "?":
-            regex += "."
-        elif letter == "[" and (found := character_class(text, index)):
-            letters, index = found
-            regex += letters
-        else:
-            regex += re.escape(letter)
-    return re.compile(regex, re.DOTALL)
-
-
-def character_class(text: str, start: int) -> tuple[str, int] | None:
-    """Translate the brackets in a glob.
-
-    Args:
-        text: The glob.
-        start: Where what is in them begins.
-
-    Returns:
-        The regular expression, and where the glob goes on; ``None`` where they are not closed.
-    """
-    negated = text.startswith("!", start)
-    index = start + negated
-    end = text.find("]", index + 1)
-    if end < 0:
-        return None
-    letters = ""
-    while index < end:
-        if text[index + 1] == "-" and index + 2 < end:
-            # A range that ends before it begins has no letters.
-            if text[index] <= text[index + 2]:
-                letters += f"{re.escape(text[index])}-{re.escape(text[index + 2])}"
-            index += 3
-        else:
-            letters += re.escape(text[index])
-            index += 1
-    if not letters:
-        return "." if negated else "(?!)", end + 1
-    return f"[{'^' if negated else ''}{letters}]", end + 1

@@ -194,3 +194,13 @@ def test_output_as_json_leaves_files_as_they_are(tmp_path: Path) -> None:
     logs = Logs(tmp_path, echo_to=Capture(), as_json=True)
     write(logs, "shop", "stdout", b"\xffa\nb")
     assert (tmp_path / "shop_stdout.txt").read_bytes() == b"\xffa\nb"
+
+
+def test_two_processes_share_a_file_that_is_full(tmp_path: Path) -> None:
+    """The second one goes on in the file that the first one began, and no line is lost."""
+    first, second = (Logs(tmp_path, max_bytes=10, echo_to=Capture()) for _ in range(2))
+    sinks = [logs.of("a").open("stdout") for logs in (first, second)]
+    for number in range(4):
+        sinks[number % 2].write(b"%d...\n" % number)
+    assert (tmp_path / "a_stdout.1.txt").read_bytes() == b"0...\n1...\n"
+    assert (tmp_path / "a_stdout.txt").read_bytes() == b"2...\n3...\n"

@@ -120,6 +120,17 @@ def test_links_to_folders_are_followed(app: Path) -> None:
         assert mounted(app, mount)["static/link/b.css"] == "static/deep/b.css"
 
 
+def test_links_back_to_a_folder_above_are_not_followed(app: Path) -> None:
+    """Two of them in one folder would be forty folders deep, each in either of two ways."""
+    (app / "static" / "one").symlink_to("../static")
+    (app / "static" / "deep" / "two").symlink_to("..")
+    (app / "static" / "deep" / "itself").symlink_to("itself")
+    for mount in ("static/**/*", "**/*.css", FilePlacement("static", "/static")):
+        copied = mounted(app, mount)
+        assert copied["static/deep/b.css"] == "static/deep/b.css"
+        assert not any("one" in path or "two" in path for path in copied)
+
+
 def test_excludes_do_not_apply_to_single_files(app: Path) -> None:
     """A file that is named itself is wanted."""
     assert mounted(app, "top.txt", exclude=("**/*",)) == {"top.txt": "top.txt"}  # MAN-68

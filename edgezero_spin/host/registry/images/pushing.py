@@ -90,7 +90,7 @@ def push_manifest(
         cache: Where components come from that the manifest names by URL or package.
         profile: The build profile to push.
         compose: Make one component of each and its dependencies; ``False`` pushes dependencies
-            and middleware as layers of their own, for hosts that compose.
+            as layers of their own, for hosts that compose.
         annotations: Of the image, over those that the manifest gives.
         insecure: Ask the registry without TLS.
 
@@ -108,12 +108,22 @@ def push_manifest(
                 fetch=Downloads(cache),
             )
             if compose:
+                _check(app)
                 app = _composed(app, Path(folder))
             locked, layers = _assemble(app, archived="SPIN_OCI_ARCHIVE_LAYERS" in os.environ)
             if len(layers) > MAX_FILE_LAYERS:
                 locked, layers = _assemble(app, archived=True)
             tag = parsed.tag or DEFAULT_TAG
             return _push(repository, tag, locked, layers, annotations or {})
+
+
+def _check(app: LockedApp) -> None:
+    for part in app.components:
+        if part.trigger_dependencies:
+            raise FetchError(
+                f"component {part.id!r} has dependencies of its trigger, which only "
+                "`spin registry push` joins to it; --compose=false pushes them beside it"
+            )
 
 
 def _composed(app: LockedApp, folder: Path) -> LockedApp:
@@ -124,12 +134,6 @@ def _composed(app: LockedApp, folder: Path) -> LockedApp:
     """
 
     def compose(number: int, part: LockedComponent) -> LockedComponent:
-        if part.trigger_dependencies:
-            raise FetchError(
-                f"component {part.id!r} has {' and '.join(part.trigger_dependencies)} of its "
-                "trigger, which only `spin registry push` joins to it; --compose=false pushes it "
-                "beside the component, for `edgezero up`"
-            )
         if not part.dependencies:
             return part
         place = f"Component {part.id}"
@@ -171,22 +175,23 @@ def _assemble(app: LockedApp, *, archived: bool) -> tuple[LockedApp, list[ImageL
         return layers.setdefault(layer.blob.digest, layer)
 
     def component(part: LockedComponent) -> LockedComponent:
-        def kept(dependency: LockedDependency, name: str) -> LockedDependency:
-            layer = keep(wasm_layer(dependency.source, f"Component {part.id} {name}"))
+        source = keep(wasm_layer(part.source, f"Component {part.id} source"))
+
+        def pushed(dependency: LockedDependency, what: str) -> LockedDependency:
+            layer = keep(wasm_layer(dependency.source, f"Component {part.id} {what}"))
             return attrs.evolve(dependency, source=content_of(layer))
 
-        part = attrs.evolve(
-            part,
-            source=content_of(keep(wasm_layer(part.source, f"Component {part.id} source"))),
-            dependencies={
-                name: kept(dependency, f"dependency {name}")
-                for name, dependency in part.dependencies.items()
-            },
-            trigger_dependencies={
-                role: tuple(kept(each, f"{role} {n}") for n, each in enumerate(dependencies, 1))
-                for role, dependencies in part.trigger_dependencies.items()
-            },
-        )
+        dependencies = {
+            name: pushed(dependency, f"dependency {name}")
+            for name, dependency in part.dependencies.items()
+        }
+        trigger_dependencies = {
+            role: tuple(
+                pushed(dependency, f"{role} {number}")
+                for number, dependency in enumerate(of_role, 1)
+            )
+            for role, of_role in part.trigger_dependencies.items()
+        }
         files: list[LockedFiles] = []
         for folder in part.files:
             for found in files_below(folder.content):
@@ -197,7 +202,13 @@ def _assemble(app: LockedApp, *, archived: bool) -> tuple[LockedApp, list[ImageL
                     keep(layer)
             if archived:
                 keep(archive_layer(folder.content))
-        return attrs.evolve(part, files=tuple(files))
+        return attrs.evolve(
+            part,
+            source=content_of(source),
+            dependencies=dependencies,
+            trigger_dependencies=trigger_dependencies,
+            files=tuple(files),
+        )
 
     components = tuple(component(part) for part in app.components)
     metadata = {name: value for name, value in app.metadata.items() if name != "origin"}

@@ -126,6 +126,16 @@ async def later(request: Request, tasks: BackgroundTasks, outbound: Outbound, kv
     return "sent"
 
 
+@app.get("/broken")
+async def broken(tasks: BackgroundTasks) -> Response:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"begun"
+        raise ValueError("in the middle")
+
+    tasks.add_task(fail)
+    return Response(chunks())
+
+
 @app.get("/told")
 async def told(kv: Kv) -> object:
     return await kv["notes"].get("told")

@@ -255,32 +255,26 @@ def test_dependencies_are_pushed_beside_their_component(registry: Registry, app:
 
 
 def test_middleware_is_pushed_beside_its_component(registry: Registry, app: Path) -> None:
-    """Where it is not wanted in it; who pulls the image finds it (LOCK-22)."""
-    outer, inner = (b"\0asm\x0d\0\x01\0" + name * 100 for name in (b"outer", b"inner"))
-    (app.parent / "outer.wasm").write_bytes(outer)
-    (app.parent / "inner.wasm").write_bytes(inner)
-    app.write_text(
-        MANIFEST.replace(
-            'component = "hello"\n',
-            'component = "hello"\n'
-            'dependencies.middleware = [{ path = "outer.wasm" }, { path = "inner.wasm" }]\n',
-        )
-    )
-    with pytest.raises(ImageError, match=r"has middleware of its trigger.*--compose=false"):
+    """It is not joined to it, and whoever pulls the image gets it, too (OCI-15)."""
+    guard = b"\0asm\x0d\0\x01\0" + b"guard" * 100
+    (app.parent / "guard.wasm").write_bytes(guard)
+    route = 'route = "/..."\n'
+    middleware = 'dependencies.middleware = [{ path = "guard.wasm" }]\n'
+    app.write_text(MANIFEST.replace(route, route + middleware))
+    with pytest.raises(ImageError, match=r"dependencies of its trigger.*--compose=false"):
         pushed(registry, app)
     assert registry.uploaded == []
     pushed(registry, app, compose=False)
     manifest, lock = image_of(registry)
-    assert types_of(manifest)[:3] == [WASM, WASM, WASM]
-    part = lock["components"][0]
-    found = [each["source"]["digest"] for each in part["trigger_dependencies"]["middleware"]]
-    assert found == [digest_of(outer), digest_of(inner)]
-    cache = ContentCache(app.parent.parent / "elsewhere")
+    assert types_of(manifest)[:2] == [WASM, WASM]
+    [dependency] = lock["components"][0]["trigger_dependencies"]["middleware"]
+    assert dependency["source"] == {
+        "content_type": "application/wasm",
+        "digest": digest_of(guard),
+    }
+    cache = ContentCache(app.parent / "other")
     pull_image(f"{registry.host}/acme/shop:1.0", cache, insecure=True)
-    assert all(cache.path(digest, "wasm").is_file() for digest in found)
-    (app.parent / "inner.wasm").write_bytes(b"no wasm")
-    with pytest.raises(ImageError, match="Component hello middleware 2 is not a valid"):
-        pushed(registry, app, compose=False)
+    assert cache.kept(digest_of(guard)) is not None
 
 
 @pytest.mark.parametrize(
