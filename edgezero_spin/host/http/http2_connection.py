@@ -79,7 +79,6 @@ class Http2Connection(asyncio.Protocol):
             DataReceived: self._data_received,
             TrailersReceived: self._trailers_received,
             StreamEnded: self._stream_ended,
-            StreamReset: self._stream_reset,
             WindowUpdated: self._window_updated,
             RemoteSettingsChanged: self._resume_all,
         }
@@ -176,6 +175,9 @@ class Http2Connection(asyncio.Protocol):
         try:
             events = self._frames.receive_data(self._goaways.remove(data))
             given_up = {event.stream_id for event in events if isinstance(event, StreamReset)}
+            # First: h2 knows of these streams no more, and takes nothing for them.
+            for id in given_up:
+                self._stream_reset(id)
             for event in events:
                 handle = self._on_event.get(type(event))
                 if handle is None or self._is_over:
@@ -232,9 +234,9 @@ class Http2Connection(asyncio.Protocol):
         if event.stream_id in self.streams:
             self.streams[event.stream_id].receive_end()
 
-    def _stream_reset(self, event: StreamReset) -> None:
+    def _stream_reset(self, id: int) -> None:
         self._lose_patience()
-        stream = self.streams.get(event.stream_id)
+        stream = self.streams.get(id)
         if stream is not None:
             stream.abandon()
 

@@ -142,7 +142,7 @@ class _Placer:
             target = folder / _inside(guest)
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
-                shutil.copytree(path, target, dirs_exist_ok=True)
+                shutil.copytree(path, target, dirs_exist_ok=True, ignore=_leading_back(path))
             else:
                 shutil.copyfile(path, target)
         return (LockedFiles(content=_reference(folder), path="/"),)
@@ -153,6 +153,18 @@ def _inside(guest: str) -> PurePosixPath:
     if ".." in path.parts or "\\" in guest or "\0" in guest:
         raise FetchError(f"{guest!r} leads out of the guest's files")
     return path
+
+
+def _leading_back(top: Path) -> Callable[[str, list[str]], set[str]]:
+    """Return what names the links in a folder that lead to it or to one above it, up to ``top``."""
+
+    def found(folder: str, names: list[str]) -> set[str]:
+        here = Path(folder)
+        above = [here, *here.parents][: 1 + len(here.parts) - len(top.parts)]
+        paths = [here / name for name in names if (here / name).is_dir()]
+        return {path.name for path in paths if any(path.samefile(each) for each in above)}
+
+    return found
 
 
 def _reference(path: Path) -> ContentRef:

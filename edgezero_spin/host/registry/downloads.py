@@ -111,7 +111,7 @@ def _pieces(url: str) -> Iterator[bytes]:
         raise FetchError(f"the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise FetchError(f"cannot download: {error.reason}") from error
-    except (http.client.HTTPException, ConnectionError, TimeoutError, ValueError) as error:
+    except (http.client.HTTPException, OSError, ValueError) as error:
         raise FetchError(f"the download broke off: {error or type(error).__name__}") from error
     if left:
         raise FetchError(f"the download broke off {left} bytes before its end")

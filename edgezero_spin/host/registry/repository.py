@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Self
-from urllib.parse import urljoin
 
 import attrs
 import httpx
@@ -21,6 +20,7 @@ from edgezero_spin.host.registry.session import (
     RegistryEndpoint,
     content_of,
     document_of,
+    joined,
 )
 from edgezero_spin.manifest.spin import FetchError
 
@@ -120,7 +120,7 @@ class OciRepository:
                 found += [tag for tag in tags if isinstance(tag, str)]
             if following is None:
                 return found
-            url = urljoin(url, following[1])
+            url = joined(url, following[1])
         raise FetchError(f"{self._host} lists the tags of {self._name} without end")
 
     def manifest(self, version: str) -> Manifest:
@@ -239,7 +239,7 @@ class OciRepository:
         if not location:
             raise FetchError(f"the registry {self._host} does not say where to send {what}")
         # A relative one is allowed, and it may have a query of its own.
-        place = httpx.URL(urljoin(begin, location)).copy_merge_params({"digest": blob.digest})
+        place = httpx.URL(joined(begin, location)).copy_merge_params({"digest": blob.digest})
         headers = {
             "content-type": "application/octet-stream",
             "content-length": str(blob.size),

@@ -21,7 +21,14 @@ from edgezero_spin.host.registry.credentials import Credentials
 from edgezero_spin.manifest.decoding import decode_json
 from edgezero_spin.manifest.spin import FetchError
 
-__all__ = ["MAX_DOCUMENT_BYTES", "OciSession", "RegistryEndpoint", "content_of", "document_of"]
+__all__ = [
+    "MAX_DOCUMENT_BYTES",
+    "OciSession",
+    "RegistryEndpoint",
+    "content_of",
+    "document_of",
+    "joined",
+]
 
 TIMEOUT_S = 30.0
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
@@ -30,7 +37,8 @@ MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 MAX_REDIRECTS = 10
 _SMALL_BYTES = 64 * 1024
 
-_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+_PART = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))|([\w-]+)')
+"""A parameter of a challenge, quoted or not, or the name of its scheme."""
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 """What a header can hold; for anything else, the error would quote it."""
 _CODE = re.compile(r"[A-Z_]{1,40}")
@@ -133,13 +141,13 @@ class OciSession:
         The client would do the same, but read whatever comes with a redirect.
         """
         for _ in range(MAX_REDIRECTS):
+            if not url.startswith(self._realms):
+                raise FetchError(f"the registry {self.host} leads to a place without TLS")
             response = self._send(method, url, headers, content)
             if method not in ("GET", "HEAD") or not response.has_redirect_location:
                 return response
             _release(response)
-            url = str(response.url.join(response.headers["location"]))
-            if not url.startswith(self._realms):
-                raise FetchError(f"the registry {self.host} leads to a place without TLS")
+            url = joined(str(response.url), response.headers["location"])
         raise FetchError(f"the registry {self.host} leads from place to place without end")
 
     def _send(
@@ -195,14 +203,12 @@ class OciSession:
             httpx.HTTPError: The place that gives tokens cannot be asked.
             FetchError: It answers with what is not a token.
         """
-        kind, _, rest = challenge.partition(" ")
+        wanted = _challenges(challenge)
         credentials = self._credentials
-        if kind.lower() == "basic":
-            return None if credentials is None else credentials.basic
-        given = dict(_PARAMETER.findall(rest))
+        given = wanted.get("bearer", {})
         realm = given.get("realm", "")
-        if kind.lower() != "bearer" or not realm.startswith(self._realms):
-            return None
+        if not realm.startswith(self._realms):
+            return None if credentials is None or "basic" not in wanted else credentials.basic
         asked = {key: given[key] for key in ("service",) if key in given}
         scope = self._scope(given.get("scope"))
         if scope is not None:
@@ -268,6 +274,31 @@ def document_of(content: bytes, host: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise FetchError(f"{host} answered with what is not a JSON object")
     return document
+
+
+def joined(base: str, location: str) -> str:
+    """Return the place that a registry names, as seen from another.
+
+    Raises:
+        FetchError: It is not a URL.
+    """
+    try:
+        return str(httpx.URL(base).join(location))
+    except (httpx.InvalidURL, ValueError) as error:
+        host = httpx.URL(base).host
+        raise FetchError(f"{host} leads to {location[:200]!r}, which is not a URL") from error
+
+
+def _challenges(header: str) -> dict[str, dict[str, str]]:
+    """Return the parameters of each scheme, in lower case (RFC 9110, 11.6.1)."""
+    found: dict[str, dict[str, str]] = {}
+    parameters: dict[str, str] = {}
+    for name, quoted, plain, scheme in _PART.findall(header):
+        if scheme:
+            parameters = found.setdefault(scheme.lower(), {})
+        else:
+            parameters.setdefault(name.lower(), plain or re.sub(r"\\(.)", r"\1", quoted))
+    return found
 
 
 def _release(response: httpx.Response) -> None:

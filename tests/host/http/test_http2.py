@@ -214,6 +214,44 @@ def test_a_body_that_nobody_wants_is_called_off() -> None:
     with_client(program, run)
 
 
+@pytest.mark.parametrize("before", ["window", "windows", "settings", "body", "end"])
+def test_what_comes_just_before_a_reset_leaves_other_requests(before: str) -> None:
+    """A stream that is reset in the same segment is not written to (RFC 9113, 5.4.2)."""
+
+    async def program(request: Request, response: Response) -> None:
+        response.start(200)
+        response.write(bytes(100_000), last=True)
+        await request.read()
+
+    async def run(client: Http2Client) -> None:
+        client.reads = False
+        given_up, other = client.begin(method="POST", ends=False), client.begin()
+        answers = client.answers
+        await client.until(lambda: len(answers[given_up].body + answers[other].body) == 65_535)
+        frames = client.frames
+        match before:
+            case "window":
+                frames.increment_flow_control_window(10, given_up)
+            case "windows":
+                frames.increment_flow_control_window(10)
+                frames.increment_flow_control_window(10, given_up)
+            case "settings":
+                frames.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 70_000})
+                frames.increment_flow_control_window(10)
+            case "body":
+                frames.send_data(given_up, b"x")
+            case "end":
+                frames.send_data(given_up, b"x", end_stream=True)
+        frames.reset_stream(given_up)
+        client.reads = True
+        frames.increment_flow_control_window(200_000)
+        frames.increment_flow_control_window(200_000, other)
+        client.flush()
+        assert len((await client.answer(other)).body) == 100_000
+
+    with_client(program, run)
+
+
 def test_a_request_that_is_given_up_ends_its_guest(shared_engine: Engine) -> None:
     """At once, and what the client had sent of a body is no whole one (LIFE-8)."""
 

@@ -110,6 +110,19 @@ def test_folders_stay_where_they_are(tmp_path: Path) -> None:
     assert (mount.host_path / "x").read_text() == "x"
 
 
+def test_copies_end_where_links_lead_back(tmp_path: Path) -> None:
+    """A link to a folder that it lies in is left out; any other is followed."""
+    folder = tmp_path / "assets"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "x").write_text("x")
+    for name, target in [("a", "."), ("b", "."), ("deep/up", ".."), ("other", "deep")]:
+        (folder / name).symlink_to(target)
+    app = lock({"inline": text_of(b"wasm")}, {"source": folder.as_uri(), "path": "/"})
+    _, [mount] = placed(app, tmp_path, copied=True)
+    found = {path.relative_to(mount.host_path).as_posix() for path in mount.host_path.rglob("*")}
+    assert found == {"deep", "deep/x", "other", "other/x"}
+
+
 @pytest.mark.parametrize(
     ("source", "files", "reason"),
     [

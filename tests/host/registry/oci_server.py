@@ -36,7 +36,7 @@ class Registry(ThreadingHTTPServer):
         open_to_all: Tokens are given to anybody, but there have to be some.
         basic: It wants passwords, no tokens.
         broken: Blobs are not what their digest says.
-        headers: Said with every manifest.
+        headers: Said with every manifest and list of tags.
         refusing: A status that it answers everything with.
         silent: It says no digest of what was pushed.
         referrers: What refers to a digest, as an index has it.
@@ -324,10 +324,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(307, location=f"/moved/{name}")
 
     def _tags(self, repository: str, tags: list[str], query: dict[str, list[str]]) -> None:
+        registry = self.server
         last = query.get("last", [""])[0]
         start = tags.index(last) + 1 if last else 0
         page = tags[start : start + PAGE]
-        headers = {}
+        headers = dict(registry.headers)
         if start + PAGE < len(tags):
             headers["link"] = f'</v2/{repository}/tags/list?last={page[-1]}>; rel="next"'
         self._send(200, json.dumps({"name": repository, "tags": page}).encode(), **headers)

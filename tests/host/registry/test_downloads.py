@@ -2,6 +2,10 @@
 
 import asyncio
 import hashlib
+import os
+import socket
+import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.manifest import InvalidManifestError
 from edgezero_spin.manifest.spin import FetchError, UrlSource
+from tests.certificates import make_certificate
 from tests.host.registry.shop import DIGEST, WASM, Shop
 
 OTHER = f"sha256:{hashlib.sha256(b'other').hexdigest()}"
@@ -62,6 +67,36 @@ def test_a_failed_download_leaves_nothing(
     assert reason in str(caught.value)
     assert list(tmp_path.rglob("*.wasm")) == []
     assert [item for item in tmp_path.rglob("*") if item.is_file()] == []
+
+
+def test_a_download_that_breaks_off_within_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no TLS any more is an end as any other."""
+    certificate = make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.roots))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.chain, certificate.key)
+
+    def answer() -> None:
+        plain, _ = listener.accept()
+        # The socket is written to once more behind the back of TLS.
+        with (
+            socket.socket(fileno=os.dup(plain.fileno())) as below,
+            context.wrap_socket(plain, server_side=True) as secured,
+        ):
+            secured.recv(65536)
+            secured.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc")
+            below.sendall(b"no record of TLS")
+            below.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        source = UrlSource(f"https://127.0.0.1:{listener.getsockname()[1]}/x", DIGEST)
+        with pytest.raises(FetchError, match="the download broke off"):
+            Downloads(tmp_path)(source)
+        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgezero_spin.host.registry.credentials import Credentials
+from edgezero_spin.host.registry.repository import Blob, OciRepository
 from edgezero_spin.host.registry.session import MAX_DOCUMENT_BYTES, OciSession, RegistryEndpoint
 from edgezero_spin.manifest.spin import FetchError
+from tests.certificates import make_certificate
+from tests.host.registry.oci_server import digest_of, running_registry
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -195,3 +199,59 @@ def test_the_next_host_learns_nothing() -> None:
             asked_of(host)
     assert [login is None for _, login in asked] == [True, False]
     assert told == [("/blob", None)]
+
+
+@pytest.mark.parametrize(
+    ("challenge", "kind"),
+    [
+        pytest.param('Bearer realm="{}",service="here"', "Bearer", id="one"),
+        pytest.param('Bearer realm="{}",service="here", Basic realm="Here"', "Bearer", id="both"),
+        pytest.param('Basic realm="Here", Bearer realm="{}",service="here"', "Bearer", id="turned"),
+        pytest.param('bearer Realm="{}" , service=here', "Bearer", id="plain parameter"),
+        pytest.param('Bearer realm="{}",service="\\here"', "Bearer", id="escape"),
+        pytest.param('Basic realm="a, Bearer b"', "Basic", id="a scheme in a text"),
+        pytest.param('Bearer realm="elsewhere", Basic realm="Here"', "Basic", id="no place"),
+        pytest.param("Basic", "Basic", id="no realm"),
+        pytest.param("Negotiate abc==", None, id="another scheme"),
+    ],
+)
+def test_challenges(challenge: str, kind: str | None) -> None:
+    """A registry may offer several schemes; one that gives tokens is preferred (OCI-25)."""
+    with running_registry() as registry:
+        registry.users = {"me": "s3cret"}
+        credentials = Credentials("me", "s3cret")
+        endpoint = RegistryEndpoint(host=registry.host, plain=True, credentials=credentials)
+        with OciSession(endpoint, "acme/shop") as session:
+            given = session.authorization_for(
+                challenge.replace("{}", f"http://{registry.host}/token")
+            )
+    assert given == {None: None, "Basic": credentials.basic, "Bearer": "Bearer a-token"}[kind]
+
+
+@pytest.mark.parametrize("host", ["[", "a:99999999", "\x00"])
+def test_places_that_are_none(host: str) -> None:
+    """Of an upload and of the next page, one error says what the registry named."""
+    with running_registry() as registry:
+        registry.upload_host = host
+        registry.packages["acme/shop"] = {}
+        registry.headers = {"link": f"<http://{host}/>; rel=next"}
+        blob = Blob(media_type="x", digest=digest_of(b"x"), size=1)
+        endpoint = RegistryEndpoint(host=registry.host, plain=True)
+        with OciRepository(endpoint, "acme/shop") as repository:
+            for asked in (repository.tags, lambda: repository.upload(blob, lambda: [b"x"])):
+                with pytest.raises(FetchError, match="localhost"):
+                    asked()
+
+
+def test_uploads_go_nowhere_without_tls(tmp_path: Path) -> None:
+    """Where the registry is asked with it."""
+    certificate = make_certificate(tmp_path)
+    with running_registry(certificate) as registry:
+        registry.upload_host = "localhost:1"
+        endpoint = RegistryEndpoint(host=registry.host, roots=(certificate.roots.read_text(),))
+        blob = Blob(media_type="x", digest=digest_of(b"x"), size=1)
+        with (
+            OciRepository(endpoint, "acme/shop") as repository,
+            pytest.raises(FetchError, match="leads to a place without TLS"),
+        ):
+            repository.upload(blob, lambda: [b"x"])
