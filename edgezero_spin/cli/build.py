@@ -113,7 +113,7 @@ def build(
         click.echo("[edgezero] secrets enabled: Spin reads them from its variables")
     rest = () if serve else rest_of(context)
     whole = not component_ids and profile is None
-    if not (whole and run_replacement(project, adapter, "build", rest)):
+    if not (whole and run_replacement(project, adapter, "build", rest, manifest)):
         path = spin_manifest_of(project, adapter, manifest)
         build_components(
             path, component_ids, profile=profile, arguments=rest, check=not skip_target_checks

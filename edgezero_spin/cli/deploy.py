@@ -36,5 +36,5 @@ def deploy(context: click.Context, manifest: str | None, adapter: str | None) ->
     from edgezero_spin.project.locate import spin_manifest_of
 
     project, adapter = find_project(adapter, manifest)
-    if not run_replacement(project, adapter, "deploy", rest_of(context)):
+    if not run_replacement(project, adapter, "deploy", rest_of(context), manifest):
         run_spin_deploy(spin_manifest_of(project, adapter, manifest), rest_of(context))

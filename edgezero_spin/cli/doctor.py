@@ -68,9 +68,10 @@ def doctor(manifest: str | None, form: Literal["text", "json"], fix: bool, yes: 
 
 
 def _examine(manifest: str | None) -> "list[DoctorFinding]":
+    from edgezero_spin.cli.build import build_components
     from edgezero_spin.project.doctor import examine
 
-    return list(examine(os.environ, manifest, refusals=_refusals))
+    return list(examine(os.environ, manifest, refusals=_refusals, build=build_components))
 
 
 def _mend(
@@ -78,10 +79,12 @@ def _mend(
 ) -> "list[DoctorFinding]":
     """Mend what can be mended, and what that brings to light; return what is found then."""
     from edgezero_spin.errors import EdgeZeroError
+    from edgezero_spin.project.doctor_report import problem
 
     tried: set[str] = set()
+    failed: dict[str, DoctorFinding] = {}
     while True:
-        mended = False
+        changed = False
         for finding in findings:
             if finding.fix is None or finding.what in tried:
                 continue
@@ -89,15 +92,18 @@ def _mend(
             click.echo(f"{click.style('Found', bold=True)}: {finding.what}")
             if not yes and not click.confirm(f"Fix: {finding.fix.action}?", err=True):
                 continue
+            changed = True
             try:
                 finding.fix.apply()
             except EdgeZeroError as error:
                 notify(f"not mended: {error}")
+                failed[finding.what] = problem(str(error), "Correct what it names.")
                 continue
             click.echo(f"{click.style('Fixed', fg='green', bold=True)}: {finding.fix.action}")
-            mended = True
-        if not mended:
-            return findings
+        if not changed:
+            # A component may be built and still not what its targets want.
+            left = {finding.what for finding in findings}
+            return [*findings, *(found for what, found in failed.items() if what not in left)]
         findings = _examine(manifest)
 
 

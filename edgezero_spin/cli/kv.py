@@ -1,5 +1,6 @@
 """``edgezero kv``: the entries of an application's key-value stores."""
 
+import os
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -129,7 +130,7 @@ def _content(value: str) -> bytes:
     if value == "-":
         return sys.stdin.buffer.read()
     if not value.startswith("@"):
-        return value.encode()
+        return os.fsencode(value)
     try:
         return Path(value[1:]).read_bytes()
     except OSError as error:

@@ -1,5 +1,6 @@
 """``edgezero new``: a name in, a project out, with the flags of ``spin new``."""
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -86,5 +87,5 @@ def new(
     click.echo(f"Created {made.name} in {made.path} ({len(made.files)} files)")
     for warning in made.warnings:
         notify(warning)
-    enter = "" if flags.init else f"  cd {made.path}\n"
+    enter = "" if flags.init else f"  cd {shlex.quote(str(made.path))}\n"
     click.echo(f"Next:\n{enter}  edgezero build\n  edgezero serve")

@@ -72,7 +72,7 @@ class _Push(click.Command):
     default=True,
     metavar="true|false",
     help="Make one component of each and its dependencies, which any host runs. true, the default "
-    "and without a value; false pushes dependencies beside their component.",
+    "and without a value; false pushes dependencies and middleware beside their component.",
 )
 @click.option(
     "--annotation",

@@ -1,9 +1,13 @@
 """The command group, and the one place where an error becomes a line and a status."""
 
+import errno
 import importlib
+import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -105,6 +109,10 @@ def edgezero() -> None:
     """Build, serve and operate Spin components written in Python."""
 
 
+_OUTPUT_ENDED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""Of an error that names no file: standard output takes no more."""
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status.
 
@@ -124,6 +132,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     system refuses; what is neither is a bug and keeps its traceback.
     """
     settings = CommonSettings(sys.argv[1:] if arguments is None else arguments)
+    _open_closed_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be text, and terminals need not have all letters.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = edgezero.main(
             None if arguments is None else list(arguments),
@@ -142,10 +154,22 @@ def _run(arguments: Sequence[str] | None) -> int:
     except OSError as error:
         # A file that could not be put in its place is named by the place.
         name = error.filename2 or error.filename
-        if name is None:
+        if name is not None:
+            _show(error, f"cannot use {_shortened(name)}: {error.strerror}", settings)
+        elif error.errno in _OUTPUT_ENDED:
+            _show(error, f"cannot write the output: {error.strerror}", settings)
+            # What is left of it would be tried again when the process ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
             raise
-        _show(error, f"cannot use {_shortened(name)}: {error.strerror}", settings)
         return 1
+    except UnicodeEncodeError as error:
+        # Bytes of an argument that are no UTF-8 are lone surrogates in its text.
+        wrong = next(filter(_is_no_text, settings.arguments), None)
+        if wrong is None:
+            raise
+        _show(error, f"the argument {wrong!r} is not UTF-8 text", settings)
+        return 2
     return status if isinstance(status, int) else 0
 
 
@@ -154,6 +178,18 @@ def _show(error: Exception, message: str, settings: CommonSettings) -> None:
         click.echo("".join(traceback.format_exception(error)), err=True)
     mark = click.style("Error:", fg="red", bold=True)
     click.echo(f"[edgezero] {mark} {message}", err=True, color=settings.color)
+
+
+def _open_closed_streams() -> None:
+    """Keep files from taking the numbers of standard streams that whoever started this closed."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+
+
+def _is_no_text(word: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def _shortened(path: object) -> str:

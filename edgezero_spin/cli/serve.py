@@ -87,7 +87,7 @@ def serve(
         notify("Spin is not installed: the embedded host serves instead")
     elif engine == "auto":
         _refuse_flags(context, project, adapter)
-        if run_replacement(project, adapter, "serve"):
+        if run_replacement(project, adapter, "serve", manifest=manifest):
             return
     check_built_in(adapter)
     listen = flags.listen

@@ -15,26 +15,30 @@ from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.spin import SpinManifest, load_spin_manifest
 from edgezero_spin.project.commands import load_project
 from edgezero_spin.project.doctor_machine import examine_machine
-from edgezero_spin.project.doctor_project import examine_app, examine_spin
+from edgezero_spin.project.doctor_project import Build, examine_app, examine_spin
 from edgezero_spin.project.doctor_report import DoctorFinding, problem, remark
 from edgezero_spin.project.locate import spin_manifest_of
 from edgezero_spin.project.manifest_repair import examine_version
 
 __all__ = ["Refusals", "examine"]
 
-
 Refusals = Callable[[SpinManifest], Iterable[str]]
 """Says what a host would refuse of an application."""
 
 
 def examine(
-    environ: Mapping[str, str], given: str | None = None, *, refusals: Refusals | None = None
+    environ: Mapping[str, str],
+    given: str | None = None,
+    *,
+    refusals: Refusals | None = None,
+    build: Build | None = None,
 ) -> Iterator[DoctorFinding]:
     """Yield everything that is found.
 
     Args:
         given: The application's ``spin.toml`` or its folder; ``None`` looks for it.
         refusals: Asked about the application, where a host is at hand.
+        build: Mends components that are missing or old; ``None`` leaves them.
     """
     yield from examine_machine(environ)
     start = None
@@ -68,6 +72,6 @@ def examine(
     config = None if project is None else project.stores.config
     layer = EnvironmentLayer.from_mapping(environ)
     pushed = () if config is None else (layer.store_name("config", id) for id in config.ids)
-    yield from examine_spin(manifest, environ, pushed=frozenset(pushed))
+    yield from examine_spin(manifest, environ, pushed=frozenset(pushed), build=build)
     for refused in () if refusals is None else refusals(manifest):
         yield problem(f"`edgezero up` would not start: {refused}", "Correct what it names.")

@@ -5,7 +5,7 @@ KV-42, VAR-20 to VAR-22.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -16,7 +16,6 @@ from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.runtime_config import RUNTIME_CONFIG, RuntimeConfig, load_runtime_config
 from edgezero_spin.manifest.spin import ManifestComponent, SpinManifest
 from edgezero_spin.project.add_store import with_stanzas
-from edgezero_spin.project.build import plan_build, run_step
 from edgezero_spin.project.config_checks import (
     check_capabilities,
     check_component,
@@ -29,14 +28,16 @@ from edgezero_spin.project.database_grants import missing_grants
 from edgezero_spin.project.doctor_report import DoctorFinding, DoctorFix, fine, problem, remark
 from edgezero_spin.project.files import replace_file
 from edgezero_spin.project.inspection import InspectionError, inspect_component
-from edgezero_spin.project.last_build import note_last_build
 from edgezero_spin.project.provision import DATA_FILE, missing_tables, provision
 from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
 from edgezero_spin.project.toml_edit import editing, insert_text
 from edgezero_spin.project.world import TRIGGER_EXPORTS
 
-__all__ = ["examine_app", "examine_spin"]
+__all__ = ["Build", "examine_app", "examine_spin"]
+
+Build = Callable[[Path, Sequence[str]], object]
+"""Builds components, by id, of the manifest in a file."""
 
 # Checks of `config validate` that are about <name>.toml; what else it finds is found above.
 _OF_CONFIGURATION = frozenset({"app-config", "overlay", "entries", "manifest"})
@@ -101,18 +102,23 @@ def _labels(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Docto
 
 
 def examine_spin(
-    manifest: SpinManifest, environ: Mapping[str, str], *, pushed: frozenset[str] = frozenset()
+    manifest: SpinManifest,
+    environ: Mapping[str, str],
+    *,
+    pushed: frozenset[str] = frozenset(),
+    build: Build | None = None,
 ) -> Iterator[DoctorFinding]:
     """Yield what is found about ``spin.toml`` and what it needs to start.
 
     Args:
         pushed: Labels of the stores that ``config push`` writes to.
+        build: Mends components that are missing or old; ``None`` leaves them.
     """
     yield fine(f"{manifest.path} is in order")
     for warning in manifest.warnings:
         yield remark(warning, "See the Spin documentation of the manifest.")
     for id, component in manifest.components.items():
-        yield from _built(manifest, id, component)
+        yield from _built(manifest, id, component, build)
     path = manifest.base_dir / RUNTIME_CONFIG
     config = None
     if path.exists():
@@ -150,15 +156,6 @@ def _path_fix(path: Path, label: str) -> DoctorFix:
     return DoctorFix(f"keep the store `{label}` in {DATA_FILE}, in {path}", apply)
 
 
-def _build_fix(manifest: SpinManifest, id: str) -> DoctorFix:
-    def apply() -> None:
-        for step in plan_build(manifest.path, [id]):
-            run_step(step)
-        note_last_build(manifest.base_dir, None)
-
-    return DoctorFix(f"run `edgezero build -c {id}`", apply)
-
-
 def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[DoctorFinding]:
     """Yield stores whose entries are gone when the application ends."""
     for label, table in config.key_value_stores.items():
@@ -174,32 +171,31 @@ def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[Doctor
 
 
 def _built(
-    manifest: SpinManifest, id: str, component: ManifestComponent
+    manifest: SpinManifest, id: str, component: ManifestComponent, build: Build | None
 ) -> Iterator[DoctorFinding]:
     """Yield whether a component is there and newer than its sources."""
     if not isinstance(component.source, str):
         return
     wasm = manifest.base_dir / component.source
+    command = f"edgezero build -c {id}"
     buildable = component.build is not None
+    fix = None
+    if build is not None and buildable:
+        fix = DoctorFix(f"run `{command}`", lambda: build(manifest.path, [id]))
     if not wasm.is_file():
-        remedy = f"Run `edgezero build -c {id}`." if buildable else "Put it there."
-        fix = _build_fix(manifest, id) if buildable else None
+        remedy = f"Run `{command}`." if buildable else "Put it there."
         yield problem(f"component {id}: {wasm} is not there", remedy, fix)
         return
     newer = stale_source(manifest.base_dir, component)
     if newer is not None:
-        yield problem(
-            f"component {id}: {wasm} is older than {newer}",
-            f"Run `edgezero build -c {id}`.",
-            _build_fix(manifest, id),
-        )
+        yield problem(f"component {id}: {wasm} is older than {newer}", f"Run `{command}`.", fix)
         return
     yield fine(f"component {id}: {wasm} is up to date")
     try:
         outdated, found = outdated_spin(wasm), inspect_component(wasm)
     except InspectionError as error:
         what = error.problem.partition(";")[0]
-        yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
+        yield problem(f"component {id}: {wasm} {what}", f"Run `{command}`.")
         return
     for what, remedy in missing_grants(id, component, found):
         yield problem(f"component {id} {what}", remedy)

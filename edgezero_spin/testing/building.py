@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from edgezero_spin.manifest.spin import load_spin_manifest
+from edgezero_spin.manifest.spin import SpinManifest, load_spin_manifest
 from edgezero_spin.project.build import BuildStep, plan_build
 from edgezero_spin.project.children import search_path
 from edgezero_spin.project.world import Wasi
@@ -52,14 +52,32 @@ def build_components(
         wasi: The WASI to build for; ``None`` for the project's.
 
     Raises:
-        KitError: A command failed; the message holds what it said. Or it built for another WASI.
+        KitError: A command failed; the message holds what it said. Or it built for another WASI,
+            or what the manifest's target environments do not run.
     """
     with _in_turn(manifest):
         if not _is_fresh(manifest, since_ns if always else 0, wasi):
             for step in plan_build(manifest):
                 _run(step, wasi)
+        _check_targets(load_spin_manifest(manifest))
     if wasi is not None:
         check_wasi(load_spin_manifest(manifest), wasi, _OTHER_WASI)
+
+
+def _check_targets(manifest: SpinManifest) -> None:
+    """Compare what was built with the target environments, where the manifest names any."""
+    if not manifest.has_targets:
+        return
+    # Slow to import, and most manifests name no targets.
+    from edgezero_spin.host.registry.downloads import Downloads
+    from edgezero_spin.host.runtime.component_loading import read_wasm
+    from edgezero_spin.host.settings import default_downloads_dir
+    from edgezero_spin.project.target_check import TargetCheckError, check_targets
+
+    try:
+        check_targets(manifest, (), Downloads(default_downloads_dir()), read_wasm)
+    except TargetCheckError as error:
+        raise KitError(str(error)) from error
 
 
 @contextlib.contextmanager

@@ -1,9 +1,12 @@
 """``edgezero build`` as a person runs it."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from edgezero_spin.testing.building import build_components as build_for_tests
+from edgezero_spin.testing.errors import KitError
 from tests.cli.running import edgezero, get, refusal, running
 from tests.host.support import SCRIPT
 from tests.wasm.component.wit_components import dummy_component, encoded
@@ -240,6 +243,25 @@ def test_targets_count_where_a_line_of_the_project_builds(
     done = edgezero("build", *flags, cwd=targeted)
     assert (targeted / "one.wasm").is_file()
     assert ("acme:up/evil@1.0.0" in done.stderr, done.returncode) == (refused, int(refused))
+
+
+def test_targets_count_where_the_doctor_builds(targeted: Path) -> None:
+    """A component that no target runs is not mended by building it."""  # CLI-14, CLI-40
+    done = edgezero("doctor", "--fix", "--yes", cwd=targeted)
+    assert (targeted / "one.wasm").is_file()
+    assert "not mended: Component one" in done.stderr
+    assert (done.returncode, "acme:up/evil@1.0.0" in done.stdout) == (1, True)
+    assert "one.wasm is not there" not in done.stdout.partition("Python")[2]
+
+
+def test_targets_count_where_the_testing_kit_builds(targeted: Path) -> None:
+    """Each run says that a component does not fit, built anew or not; a repair is enough."""
+    manifest = targeted / "spin.toml"
+    for _ in range(2):
+        with pytest.raises(KitError, match=r"acme:up/evil@1\.0\.0"):
+            build_for_tests(manifest, always=False, since_ns=0)
+    manifest.write_text(manifest.read_text().replace("cp cackling", "cp getting"))
+    build_for_tests(manifest, always=True, since_ns=time.time_ns())
 
 
 def test_a_manifest_with_other_faults_is_built_and_not_compared(targeted: Path) -> None:

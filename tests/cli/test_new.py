@@ -113,6 +113,12 @@ def test_a_name_may_be_a_path(typed: list[str], where: str, name: str, tmp_path:
     assert done.stdout.startswith(f"Created {name} in ")
 
 
+def test_the_next_step_can_be_copied(tmp_path: Path) -> None:
+    """A folder with a space is quoted as a shell wants it."""
+    done = edgezero("new", "my shops/one", cwd=tmp_path)
+    assert "  cd 'my shops/one'\n" in done.stdout
+
+
 def test_a_folder_with_files_is_written_into_when_asked(tmp_path: Path) -> None:
     """Else it is refused and nothing changes; a repository alone is not a file in the way."""
     # TPL-12, NEW-2

@@ -144,6 +144,26 @@ def test_a_line_of_the_project_replaces_each(
     assert spin.calls() == [Call(app, ("own",))]
 
 
+@pytest.mark.parametrize("action", ["build", "deploy", "serve"])
+def test_a_line_is_for_the_project_s_own_manifest(action: str, app: Path, spin: Recorder) -> None:
+    """Another one that is named is not left aside, and neither is one that is not there."""
+    commands(app, **{action: f"echo line > {app}/said"})
+    text = 'spin_manifest_version = 2\napplication.name = "a"\n[[trigger.http]]\n'
+    text += 'route = "/"\ncomponent = "c"\n[component.c]\nsource = "c.wasm"\n'
+    text += f"build.command = 'echo built > {app}/other'\n"
+    (app / "other.toml").write_text(text)
+    env = spin.environment()
+    assert "no manifest at 'gone.toml'" in refusal(
+        edgezero(action, "-f", "gone.toml", cwd=app, env=env)
+    )
+    assert edgezero(action, "-f", "other.toml", cwd=app, env=env).returncode == 0
+    assert not (app / "said").exists()
+    assert (app / "other").exists() == (action == "build")
+    assert len(spin.calls()) == (action != "build")
+    assert edgezero(action, "-f", app / "spin.toml", cwd=app, env=env).returncode == 0
+    assert (app / "said").exists()
+
+
 @pytest.mark.parametrize("action", ["build", "deploy"])
 def test_what_follows_two_dashes_is_added_and_not_shown(
     action: str, app: Path, spin: Recorder

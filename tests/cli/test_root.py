@@ -202,6 +202,62 @@ def test_colours_are_for_terminals_that_want_them(command: tuple[str, ...], tmp_
     assert b"\x1b[" not in at_a_terminal(*command, "--no-color", cwd=tmp_path)
 
 
+def at_a_shell(line: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run a line in which ``edgezero`` stands for the command, its output kept as bytes."""
+    line = line.replace("edgezero", f"'{sys.executable}' -m edgezero_spin.cli", 1)
+    return subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, check=False)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A project with an entry in its store."""
+    (tmp_path / "spin.toml").write_text(
+        'spin_manifest_version = 2\napplication.name = "a"\n[[trigger.http]]\nroute = "/"\n'
+        'component = "c"\n[component.c]\nsource = "c.wat"\n'
+    )
+    assert edgezero("kv", "put", "key", "value", cwd=tmp_path).returncode == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command", ["--version", "doctor", "kv list", "kv get key", "kv export", "lock -o -"]
+)
+def test_output_that_nothing_takes(command: str, store: Path) -> None:
+    """A full disk is one line and status 1; a closed output is none of the command's business."""
+    done = at_a_shell(f"edgezero {command} > /dev/full", store)
+    said = b"[edgezero] Error: cannot write the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)
+    done = at_a_shell(f"edgezero {command} >&-", store)
+    assert (done.returncode, done.stderr) == (int(command == "doctor"), b"")
+
+
+def test_input_that_is_closed(store: Path) -> None:
+    """It is empty, and nobody sits there."""
+    assert at_a_shell("edgezero kv put key - <&-", store).returncode == 0
+    assert at_a_shell("edgezero kv get key", store).stdout == b""
+    assert b"nobody can be asked" in at_a_shell("edgezero doctor --fix <&-", store).stderr
+
+
+def test_arguments_that_are_not_utf8(store: Path) -> None:
+    """A value may be any bytes, and so may a path; what has to be text is named, with status 2."""
+    assert at_a_shell(r"edgezero kv put key $'a\xff'", store).returncode == 0
+    assert at_a_shell("edgezero kv get key", store).stdout == b"a\xff"
+    done = at_a_shell(r"edgezero kv get $'\xff'", store)
+    assert done.returncode == 2
+    assert done.stderr == b"[edgezero] Error: the argument '\\udcff' is not UTF-8 text\n"
+    done = at_a_shell(r"edgezero new --no-vcs $'\xff/shop'", store)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Created shop in \\udcff/shop " in done.stdout
+    assert (store / os.fsdecode(b"\xff") / "shop" / "spin.toml").is_file()
+
+
+def test_letters_that_a_terminal_does_not_have(store: Path) -> None:
+    """They are written as escapes."""
+    edgezero("kv", "put", "\u0436", "1", cwd=store)
+    done = edgezero("kv", "list", cwd=store, env={"PYTHONIOENCODING": "latin-1"})
+    assert (done.returncode, done.stdout) == (0, "key\n\\u0436\n")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shell_completion_is_offered(shell: str) -> None:
     """click's own completion script is reachable under the command's name."""

@@ -123,6 +123,54 @@ def test_digest(client: TestClient) -> None:
     assert client.get("/digest", auth=httpx.DigestAuth("ann", "wrong")).status == 401
 
 
+class Again(httpx.Auth):
+    """Sends its request twice."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        yield request
+        yield request
+
+
+class Other(httpx.Auth):
+    """Sends another request after the first."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        yield request
+        yield httpx.Request("GET", request.url)
+
+
+@pytest.mark.parametrize("kept", [{}, {"before": "0"}])
+@pytest.mark.parametrize("auth", [httpx.DigestAuth("ann", "s"), Again(), Other()])
+def test_cookies_between_the_requests_of_a_flow(auth: httpx.Auth, kept: dict[str, str]) -> None:
+    """A request has the cookies that it has with a client of httpx; the client keeps them all."""
+    seen: list[str | None] = []
+    said = {
+        "www-authenticate": 'Digest realm="tealeaf", nonce="n1"',
+        "set-cookie": "session=1",
+    }
+    answering = App()
+
+    @answering.get("/")
+    def answer(request: Request) -> str:
+        seen.append(request.headers.get("cookie"))
+        if len(seen) == 1:
+            raise HttpError(401, headers=said)
+        return "in"
+
+    with TestClient(answering, cookies=kept) as client:
+        assert client.get("http://notes.example/", auth=auth).text == "in"
+        assert dict(client.cookies) == {**kept, "session": "1"}
+    ours, seen = seen, []
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("cookie"))
+        return httpx.Response(401, headers=said) if len(seen) == 1 else httpx.Response(200)
+
+    with httpx.Client(transport=httpx.MockTransport(answered), cookies=kept) as judge:
+        judge.get("http://notes.example/", auth=auth)
+    assert ours == seen
+
+
 def test_a_flow_that_reads(client: TestClient) -> None:
     """Bodies are there where a flow asks for them."""
 

@@ -7,6 +7,7 @@ afterwards, so faults that only compiling a component shows are not found.
 Source: contract spin-host.md, RESP-15, GEN-7, MAN-63 to MAN-70.
 """
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -17,16 +18,20 @@ from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host.factors.outbound_networking.config import read_network_rules
 from edgezero_spin.host.factors.sqlite.config import configured_databases
 from edgezero_spin.host.factors.variables.config import variable_providers
-from edgezero_spin.host.load.application import check_plan, http_triggers
+from edgezero_spin.host.factors.variables.errors import VariableSetupError
+from edgezero_spin.host.factors.variables.providers import ClosingProvider, VariableProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
+from edgezero_spin.host.load.application import check_plan, http_triggers, resolved_triggers
 from edgezero_spin.host.load.plan import ApplicationPlan, plan_of
 from edgezero_spin.host.load.runtime_config import resolve_runtime
+from edgezero_spin.host.load.starting import DOTENV
 from edgezero_spin.host.load.trigger_kinds import BUILT_IN
 from edgezero_spin.manifest.runtime_config import (
     RuntimeConfig,
     find_runtime_config,
     load_runtime_config,
 )
-from edgezero_spin.manifest.spin import SpinManifest, lock_application
+from edgezero_spin.manifest.spin import LockedApp, SpinManifest, lock_application
 
 __all__ = ["refusals"]
 
@@ -52,14 +57,19 @@ def refusals(manifest: SpinManifest, exports_of: Callable[[Path], Sequence[str]]
             return None
 
     path = find_runtime_config(manifest.base_dir)
-    if path is not None:
-        config = attempt(lambda: load_runtime_config(path))
-        if config is not None:
-            _check_config(config, manifest, attempt)
-    plan = attempt(lambda: _plan(manifest))
-    if plan is not None:
+    config = None if path is None else attempt(lambda: load_runtime_config(path))
+    if config is not None:
+        _check_config(config, manifest, attempt)
+    planned = attempt(lambda: _plan(manifest))
+    if planned is not None:
+        app, plan = planned
         attempt(lambda: check_plan(plan))
         attempt(http_triggers(plan.triggers).route_table)
+        if config is not None or path is None:
+            dotenv = manifest.base_dir / DOTENV
+            providers = attempt(lambda: variable_providers(config, {}, dotenv_path=dotenv))
+            if providers is not None:
+                attempt(lambda: _check_variables(app, plan, providers))
         sources = {part.id: part.source for part in plan.components if part.source.is_file()}
         for trigger in plan.triggers:
             for id in dict.fromkeys(component for _, component in trigger.components):
@@ -68,12 +78,32 @@ def refusals(manifest: SpinManifest, exports_of: Callable[[Path], Sequence[str]]
     yield from dict.fromkeys(problems)
 
 
-def _plan(manifest: SpinManifest) -> ApplicationPlan:
+def _plan(manifest: SpinManifest) -> tuple[LockedApp, ApplicationPlan]:
     with tempfile.TemporaryDirectory(prefix="edgezero-") as folder:
         locked = lock_application(
             manifest, assets_dir=Path(folder), fetch=lambda source: _DOWNLOADED
         )
-        return plan_of(locked, BUILT_IN, file=manifest.path)
+        return locked, plan_of(locked, BUILT_IN, file=manifest.path)
+
+
+def _check_variables(
+    app: LockedApp, plan: ApplicationPlan, providers: Sequence[VariableProvider]
+) -> None:
+    """Fill in the templates of triggers, where all values are at hand."""
+    with contextlib.ExitStack() as owned:
+        for provider in providers:
+            if isinstance(provider, ClosingProvider):
+                owned.callback(provider.close)
+        resolver = VariableResolver.for_app(app, providers)
+        if resolver.remote:
+            # Their values come before all others, and only a start asks for them.
+            return
+        try:
+            resolver.check_required()
+        except VariableSetupError:
+            # The doctor names variables without a value itself.
+            return
+        resolved_triggers(plan, resolver)
 
 
 def _check_config(
@@ -82,4 +112,3 @@ def _check_config(
     attempt(lambda: resolve_runtime(config, app_dir=manifest.base_dir))
     attempt(lambda: configured_databases(config, None))
     attempt(lambda: read_network_rules(config))
-    attempt(lambda: variable_providers(config, {}))

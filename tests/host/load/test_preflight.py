@@ -75,6 +75,55 @@ def test_what_would_be_refused(tmp_path: Path, changes: dict[str, str], expected
     assert expected in line
 
 
+REDIS = """\
+spin_manifest_version = 2
+application.name = "a"
+[application.trigger.redis]
+address = "redis://{{ server }}:{{ port }}"
+[variables]
+server = { required = true }
+port = { default = "6379" }
+[[trigger.redis]]
+channel = "news"
+component = "c"
+[component.c]
+source = "c.wasm"
+variables = { where = "{{ server }}" }
+"""
+VAULT = (
+    "[[variables_provider]]\ntype = 'vault'\nurl = 'http://127.0.0.1:9'\ntoken = 't'\nmount = 'm'\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "dotenv", "runtime", "expected"),
+    [
+        pytest.param(REDIS, "cache", "", None, id="values that fit"),
+        pytest.param(REDIS, "a/b c", "", "application.trigger.redis.address", id="no address"),
+        pytest.param(
+            REDIS.replace('"news"', '"{{ nope }}"'),
+            "cache",
+            "",
+            "redis trigger channel",
+            id="unknown",
+        ),
+        pytest.param(REDIS, None, "", None, id="a value that is not set is the doctor's finding"),
+        pytest.param(REDIS, "a/b c", VAULT, None, id="a value that only another machine has"),
+    ],
+)
+def test_templates_are_filled_in(
+    tmp_path: Path, manifest: str, dotenv: str | None, runtime: str, expected: str | None
+) -> None:
+    """Those of triggers, with the values that are at hand (TRG-3)."""
+    wasm = component("fermyon:spin/inbound-redis")
+    path = app(tmp_path, manifest=manifest, wasm=wasm, runtime=runtime)
+    if dotenv is not None:
+        (tmp_path / ".env").write_text(f"SPIN_VARIABLE_SERVER={dotenv!r}\n")
+    lines = told(path)
+    assert len(lines) == (expected is not None), lines
+    assert (expected or "") in "".join(lines)
+
+
 def test_a_command_may_be_a_core_module(tmp_path: Path) -> None:
     """The executor for Wagi runs those."""
     manifest = MANIFEST.replace("component =", 'executor.type = "wagi"\ncomponent =')
