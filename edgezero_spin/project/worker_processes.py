@@ -222,7 +222,9 @@ class WorkerProcesses:
             if served:
                 with self._lock:
                     self._ready.append(worker)
-                self._say(f"worker {number} answers requests (process {worker.process.pid})")
+                if not self._stopping.is_set():
+                    pid = worker.process.pid
+                    self._say(f"worker {number} answers requests (process {pid})")
                 # Nothing comes any more: this waits for its end.
                 worker.control.recv(1)
             status = worker.process.wait()
