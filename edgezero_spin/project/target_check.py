@@ -11,7 +11,6 @@ Source: contract spin-host.md, MAN-13, MAN-44 and CLI-14; Spin's ``crates/enviro
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -307,4 +306,4 @@ class _Components:
             ) from error
 
     def _wasm(self, content: ContentRef) -> bytes:
-        return self._read_wasm(Path(unquote(urlsplit(content.source or "").path)))
+        return self._read_wasm(content.path or Path())

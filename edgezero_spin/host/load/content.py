@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -117,11 +116,11 @@ class _Placer:
             if kept is None:
                 raise FetchError(f"{content.digest or 'it'} is not in the application cache")
             return kept
-        parts = urlsplit(url)
-        if parts.scheme == "file":
-            return Path(unquote(parts.path))
+        path = content.path
+        if path is not None:
+            return path
         if content.digest is None:
-            raise FetchError(f"{url} can only be downloaded with a digest")
+            raise FetchError(f"{url} is not on this disk, and can only be downloaded with a digest")
         return self.downloads(UrlSource(url, content.digest))
 
     def _inline(self, data: bytes, digest: str | None) -> Path:

@@ -10,7 +10,6 @@ Source: contract spin-host.md, MAN-25 to MAN-29, LOCK-44, RESP-13.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -25,7 +24,7 @@ from edgezero_spin.host.triggers.trigger import (
     TriggerDeclarations,
     TriggerEntry,
 )
-from edgezero_spin.manifest.spin import LockedApp, LockedComponent, LockedTrigger
+from edgezero_spin.manifest.spin import ContentRef, LockedApp, LockedComponent, LockedTrigger
 from edgezero_spin.manifest.spin.allowed_hosts import (
     CHAINING_SUFFIX,
     AllowedHostError,
@@ -196,7 +195,7 @@ def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) 
         )
     return ComponentPlan(
         id=part.id,
-        source=_file_of(part.source.source, f"{place}: source", problems),
+        source=_file_of(part.source, f"{place}: source", problems),
         description=part.description,
         environment=part.env,
         key_value_stores=part.labels("key_value_stores"),
@@ -205,7 +204,7 @@ def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) 
         mounts=tuple(
             DirectoryMount(
                 "/" + item.path.strip("/"),
-                _file_of(item.content.source, f"{place}: files at {item.path}", problems),
+                _file_of(item.content, f"{place}: files at {item.path}", problems),
                 writable,
             )
             for item in part.files
@@ -227,17 +226,17 @@ def _dependency_plan(
 ) -> DependencyPlan:
     return DependencyPlan(
         name=name,
-        source=_file_of(dependency.source.source, f"{place}: {what}", problems),
+        source=_file_of(dependency.source, f"{place}: {what}", problems),
         export=dependency.export,
         inherit=dependency.inherit,
     )
 
 
-def _file_of(url: str | None, place: str, problems: list[str]) -> Path:
-    parts = urlsplit(url or "")
-    if parts.scheme != "file":
-        problems.append(f"{place}: {url or 'no URL'} is not a file on this disk")
-    return Path(unquote(parts.path))
+def _file_of(content: ContentRef, place: str, problems: list[str]) -> Path:
+    path = content.path
+    if path is None:
+        problems.append(f"{place}: {content.source or 'no URL'} is not a file on this disk")
+    return path or Path()
 
 
 def _no_trigger(trigger: LockedTrigger, known: Iterable[str]) -> str:

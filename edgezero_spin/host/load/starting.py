@@ -12,7 +12,6 @@ import contextlib
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -35,6 +34,7 @@ from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.host.settings import HostSettings, RunOptions, default_downloads_dir
 from edgezero_spin.manifest.runtime_config import find_runtime_config, load_runtime_config
 from edgezero_spin.manifest.spin import LockedApp, load_lock, load_spin_manifest, lock_application
+from edgezero_spin.manifest.spin.locked_app import path_of_url
 
 __all__ = [
     "FoundApplication",
@@ -153,12 +153,12 @@ def _home_of(app: LockedApp, path: Path) -> Path | None:
 
     An application from a registry keeps none.
     """
-    origin = urlsplit(str(app.metadata.get("origin", "")))
-    if origin.scheme == "file":
-        folder = Path(unquote(origin.path)).parent
-        if folder.is_dir():
-            return folder
-    elif origin.scheme:
+    origin = str(app.metadata.get("origin", ""))
+    manifest = path_of_url(origin)
+    if manifest is not None:
+        if manifest.parent.is_dir():
+            return manifest.parent
+    elif ":" in origin.partition("/")[0]:
         return None
     return path.absolute().parent
 

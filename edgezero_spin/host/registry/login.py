@@ -9,7 +9,6 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.registry.credentials import Credentials, spin_auth_path
@@ -32,7 +31,8 @@ def registry_host(server: str) -> str:
     Raises:
         LoginError: It is neither. The message does not repeat it.
     """
-    host = urlsplit(server).netloc if "://" in server else server
+    # The host of a URL, without its path.
+    host = re.sub(r"^[A-Za-z]+://([^/?#]*).*", r"\1", server, flags=re.DOTALL)
     if _HOST.fullmatch(host) is None:
         raise LoginError("name the registry alone, such as ghcr.io or localhost:5000")
     return "index.docker.io" if host == "docker.io" else host

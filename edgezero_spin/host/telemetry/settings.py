@@ -156,8 +156,8 @@ def _check_endpoint(variable: str, environ: Mapping[str, str], protocol: Protoco
 
 def _authority(endpoint: str) -> str:
     """Return host and port of an address, without the user and the password."""
-    url = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
-    return url.netloc.rpartition("@")[2]
+    authority = re.split("[/?#]", endpoint.rpartition("://")[2], maxsplit=1)[0]
+    return authority.rpartition("@")[2]
 
 
 def _check_headers(variable: str, environ: Mapping[str, str]) -> None:

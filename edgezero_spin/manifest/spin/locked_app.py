@@ -9,7 +9,9 @@ Source: contract spin-host.md, LOCK-1 to LOCK-38.
 import base64
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -28,6 +30,7 @@ __all__ = [
     "LockedInheritance",
     "LockedTrigger",
     "LockedVariable",
+    "path_of_url",
 ]
 
 HOST_REQUIREMENTS = "host_requirements"
@@ -61,6 +64,11 @@ class ContentRef:
     source: str | None = None
     inline: bytes | None = None
     digest: str | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """Where they are on this disk; ``None`` where ``source`` is no ``file://`` URL."""
+        return None if self.source is None else path_of_url(self.source)
 
     def to_value(self) -> dict[str, Any]:
         """Return the JSON object; base64 is written without padding (LOCK-33)."""
@@ -263,6 +271,16 @@ class LockedApp:
     def to_json(self) -> str:
         """Return the text of a ``spin.lock``, indented by two."""
         return json.dumps(self.to_value(), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def path_of_url(url: str) -> Path | None:
+    """Return what a ``file://`` URL names; ``None`` for any other text."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    path = unquote(parts.path)
+    return Path(path) if parts.scheme == "file" and "\0" not in path else None
 
 
 def _present(**values: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ __all__ = [
     "ImportDefinition",
     "InstanceExports",
     "Instantiate",
+    "OuterFunctionType",
     "ResourceForm",
     "Sort",
     "TypeDefinition",
@@ -146,16 +147,31 @@ class CoreFunctionType:
 
 
 @attrs.frozen
+class OuterFunctionType(CoreFunctionType):
+    """A core function type around a core module type, by its place.
+
+    Attributes:
+        count: How many scopes outward, 1 for that of the module type.
+        index: Its index there.
+    """
+
+    count: int
+    index: int
+
+
+@attrs.frozen
 class CoreModuleType:
     """A core module type.
 
     Attributes:
         imports: Module, name and type of each.
         exports: Name and type of each.
+        outer: Function types around it, which the others may refer to until it is evaluated.
     """
 
     imports: tuple[tuple[str, str, "CoreExternType"], ...]
     exports: tuple[tuple[str, "CoreExternType"], ...]
+    outer: tuple[OuterFunctionType, ...] = ()
 
 
 @attrs.frozen

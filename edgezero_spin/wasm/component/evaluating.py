@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from functools import singledispatchmethod
 from typing import Any
 
+import attrs
+
 from edgezero_spin.wasm.component import canonical
 from edgezero_spin.wasm.component.ascription import Ascription
 from edgezero_spin.wasm.component.definitions import (
@@ -21,10 +23,12 @@ from edgezero_spin.wasm.component.definitions import (
     CanonicalDefinition,
     Component,
     ComponentType,
+    CoreExternType,
     CoreFunctionType,
     CoreInstanceExports,
     CoreInstantiate,
     CoreModule,
+    CoreModuleType,
     CoreTypeDefinition,
     Definition,
     ExportDefinition,
@@ -308,7 +312,23 @@ class Evaluator(Ascription):
 
     @define.register
     def _(self, each: CoreTypeDefinition, scope: ComponentScope) -> None:
-        scope.spaces[Sort.CORE_TYPE].append(each.form)
+        form, at = each.form, each.offset
+        if isinstance(form, CoreModuleType) and form.outer:
+            found: dict[CoreFunctionType | None, CoreFunctionType] = {}
+            for outer in form.outer:
+                item = scope.outward(outer.count - 1, at).item(Sort.CORE_TYPE, outer.index, at)
+                if not isinstance(item, CoreFunctionType):
+                    raise InvalidError(f"core type index {outer.index} is not a function type", at)
+                found[outer] = item
+
+            def resolved(type_: CoreExternType) -> CoreExternType:
+                return attrs.evolve(type_, function=found.get(type_.function, type_.function))
+
+            form = CoreModuleType(
+                tuple((module, name, resolved(type_)) for module, name, type_ in form.imports),
+                tuple((name, resolved(type_)) for name, type_ in form.exports),
+            )
+        scope.spaces[Sort.CORE_TYPE].append(form)
 
     @define.register
     def _(self, each: TypeDefinition, scope: ComponentScope) -> None:

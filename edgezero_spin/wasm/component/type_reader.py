@@ -20,6 +20,7 @@ from edgezero_spin.wasm.component.definitions import (
     ExternType,
     FunctionForm,
     ImportDefinition,
+    OuterFunctionType,
     ResourceForm,
     Sort,
     SortIndex,
@@ -169,15 +170,18 @@ def _module_type(cursor: Cursor) -> CoreModuleType:
             case 2:
                 cursor.choose("outer alias kind", 0x10)
                 cursor.choose("outer alias target", 0x01)
-                cursor.u32(), cursor.u32()
-                raise UnsupportedError("outer aliases in core module types are refused", at)
+                count, index = cursor.u32(), cursor.u32()
+                if count == 0 and index >= len(types):
+                    raise InvalidError(f"unknown type {index}: type index out of bounds", at)
+                types.append(OuterFunctionType((), (), count, index) if count else types[index])
             case _:
                 exports.append((cursor.name(), read_core_extern_type(cursor, types)))
     if len({name for name, _ in exports}) < len(exports):
         raise InvalidError("an export name of a module type is already defined", cursor.at)
     if len({(module, name) for module, name, _ in imports}) < len(imports):
         raise InvalidError("duplicate import name in a module type", cursor.at)
-    return CoreModuleType(tuple(imports), tuple(exports))
+    outer = tuple(each for each in types if isinstance(each, OuterFunctionType))
+    return CoreModuleType(tuple(imports), tuple(exports), outer)
 
 
 def read_type(cursor: Cursor, depth: int = 0) -> TypeDefinition:

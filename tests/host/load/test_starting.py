@@ -88,6 +88,7 @@ def test_a_lock_needs_its_variables(tmp_path: Path) -> None:
         pytest.param("file:///no/such/spin.toml", "lock/.spin", id="its manifest is not"),
         pytest.param(None, "lock/.spin", id="it says nothing"),
         pytest.param("vnd.fermyon.origin-oci:example.com/app:1", None, id="from a registry"),
+        pytest.param("file://[x", None, id="no URL"),
     ],
 )
 def test_where_the_state_of_a_lock_is(

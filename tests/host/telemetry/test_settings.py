@@ -114,6 +114,7 @@ LOGS_ENDPOINT = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
         ({ENDPOINT: "https://me:s3cret@c.example/base?a=s3cret"}, ("c.example",)),
         ({ENDPOINT: URL, LOGS_ENDPOINT: "http://[::1]:9/x"}, ("127.0.0.1:4318", "[::1]:9")),
         ({ENDPOINT: "c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, ("c:4317",)),
+        ({ENDPOINT: "[c", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, ("[c",)),
     ],
 )
 def test_names_of_collectors(environ: dict[str, str], collectors: tuple[str, ...]) -> None:

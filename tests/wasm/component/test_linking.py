@@ -172,6 +172,25 @@ def test_outer_aliases_reach_the_components_around() -> None:
     assert [each.parent for each in plan.instances] == [None, 0, 1]
 
 
+MODULE_TYPES = """
+  (core type $f (func (param i32) (result i32)))
+  (component $c
+    (core type $m (module
+      (alias outer 2 $f (type $a))
+      (import "a" "b" (func (type $a)))
+      (export "c" (func (type $a)))))
+    (import "m" (core module (type $m))))
+  (core module $given
+    (import "a" "b" (func (param i32) (result i32)))
+    (func (export "c") (param %s) (result i32) unreachable))
+  (instance (instantiate $c (with "m" (core module $given))))"""
+
+
+def test_outer_aliases_reach_the_types_around_a_core_module_type() -> None:
+    """A module has to match the function type of a scope further out."""
+    assert linked(f"(component {MODULE_TYPES % 'i32'})").instances[1].parent == 0
+
+
 def test_an_imported_resource_declared_equal_is_the_same() -> None:
     """``(eq ..)`` of another import makes no second resource type."""
     plan = linked("""(component
@@ -253,6 +272,7 @@ INVALID = [
     ('(import "f" (func $f (param "x" string))) (core func (canon lower (func $f)))', "`memory`"),
     ("(type $r (resource (rep i32))) (component (alias outer 1 $r (type $t)))", "resources"),
     ("(type (func (result (borrow 0))))", "unknown type 0"),
+    (MODULE_TYPES % "i64", "mismatch"),
     ('(import "r" (type $r (sub resource))) (core func (canon resource.new $r))', "local resource"),
 ]
 
@@ -264,6 +284,18 @@ def test_invalid_components_are_refused(text: str, message: str) -> None:
     for check in (validate, link):
         with pytest.raises(WasmError, match=message):
             check(component)
+
+
+@pytest.mark.parametrize(
+    ("alias", "message"),
+    [(b"\1\1", "unknown core type 1"), (b"\1\0", "not a function type"), (b"\2\0", "outer alias")],
+)
+def test_outer_aliases_in_core_module_types_are_checked(alias: bytes, message: str) -> None:
+    """Also those that nothing in the module type refers to."""
+    types = b"\2\x50\0\x50\1\2\x10\1" + alias
+    component = read_component(b"\0asm\x0d\0\1\0" + bytes([3, len(types)]) + types)
+    with pytest.raises(InvalidError, match=message):
+        validate(component)
 
 
 def test_a_component_that_multiplies_is_refused() -> None:

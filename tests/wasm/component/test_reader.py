@@ -109,6 +109,9 @@ REFUSED = [
     pytest.param(component((7, b"\xff\xff\xff\xff\x7f")), "too large", id="33 bits"),
     pytest.param(COMPONENT + b"\7\x20\0", "a length exceeds", id="section too long"),
     pytest.param(component((0, b"\2\xff\xff")), "malformed UTF-8", id="name not UTF-8"),
+    pytest.param(
+        component((3, b"\1\x50\1\2\x10\1\0\0")), "unknown type 0", id="alias of its own type"
+    ),
     pytest.param(component((1, COMPONENT)), "version header for a module", id="no module"),
 ]
 

@@ -12,7 +12,6 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -168,9 +167,10 @@ def _of_file(path: Path, media_type: str) -> ImageLayer:
 
 
 def _path_of(content: ContentRef) -> Path:
-    if content.source is None or urlsplit(content.source).scheme != "file":
+    path = content.path
+    if path is None:
         raise FetchError("the application has content that is not on this disk")
-    return Path(unquote(urlsplit(content.source).path))
+    return path
 
 
 def _pieces_of(path: Path) -> Iterator[bytes]:

@@ -91,7 +91,16 @@ def test_names_of_registries(server: str, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "server", ["", "ghcr.io/acme", "me:s3cret@ghcr.io", "https://me:s3cret@ghcr.io", "a b", "-x"]
+    "server",
+    [
+        "",
+        "ghcr.io/acme",
+        "me:s3cret@ghcr.io",
+        "https://me:s3cret@ghcr.io",
+        "a b",
+        "-x",
+        "https://[x",
+    ],
 )
 def test_what_names_no_registry(server: Any) -> None:
     """It is not repeated: a password may be in it."""
