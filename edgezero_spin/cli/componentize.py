@@ -1,6 +1,11 @@
 """``edgezero componentize``: one app in, one component out, one line said about it."""
 
 import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -80,7 +85,7 @@ def componentize(
     from edgezero_spin.project.world import DEFAULT_WASI, SPIN_FOR
 
     bundle = bundle_settings(include, exclude, os.environ, wasi=wasi)
-    with busy(f"Compiling {app}"):
+    with busy(f"Compiling {app}"), _ended_by_sigterm():
         built = componentize_app(
             app,
             output=output,
@@ -101,3 +106,16 @@ def componentize(
         )
     if built.spin not in ("", SPIN_FOR[DEFAULT_WASI]):
         click.echo(f"needs Spin {built.spin} or later")
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """End what runs, and remove what it wrote, when a build or `edgezero watch` is stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -357,11 +357,19 @@ def _run(argv: Sequence[str], cwd: Path, scratch: Path) -> "subprocess.Completed
     # is first on PATH. An empty one keeps the search path to what this interpreter has.
     no_env = scratch / "no-environment"
     (no_env / "lib" / "site-packages").mkdir(parents=True)
+    # What it leaves in its temporary folders when it is stopped goes with ours.
+    temporary = scratch / "tmp"
+    temporary.mkdir()
     script = "import sys, componentize_py; sys.argv[:] = sys.argv[1:]; componentize_py.script()"
     return subprocess.run(
         [sys.executable, "-c", script, *argv],
         cwd=cwd,
-        env={**os.environ, "VIRTUAL_ENV": str(no_env), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "VIRTUAL_ENV": str(no_env),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": str(temporary),
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

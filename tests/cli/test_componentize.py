@@ -1,5 +1,10 @@
 """``edgezero componentize`` as a person runs it: one file out, or one clear refusal."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -126,6 +131,26 @@ def test_a_folder_that_is_not_there_is_named(project: Path) -> None:
     """The component has nowhere to go: said before anything is compiled."""
     done = edgezero("componentize", "app:app", "-o", "gone/app.wasm", cwd=project)
     assert str(project / "gone") in refusal(done)
+
+
+@pytest.mark.component
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, 130)]
+)
+def test_a_compilation_that_is_stopped(
+    number: signal.Signals, status: int, project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Nothing runs on, and neither a component nor a temporary file is left."""
+    temporary = tmp_path_factory.mktemp("temporary")
+    command = [sys.executable, "-m", "edgezero_spin.cli", "componentize", "app:app", "-o", "x.wasm"]
+    child = subprocess.Popen(command, cwd=project, env={**os.environ, "TMPDIR": str(temporary)})
+    while not any(temporary.glob("*/tmp/*")):
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(number)
+    assert child.wait() == status
+    assert list(temporary.iterdir()) == []
+    assert not (project / "x.wasm").exists()
 
 
 @pytest.mark.component
