@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.options import examples, manifest_option, spin_options
+from edgezero_spin.cli.options import examples, manifest_option, notify, spin_options
 
 __all__ = ["lock"]
 
@@ -44,13 +44,20 @@ def lock(
     """
     from edgezero_spin.host.registry.downloads import Downloads
     from edgezero_spin.host.settings import default_downloads_dir
+    from edgezero_spin.manifest import InvalidManifestError
     from edgezero_spin.project.locate import find_spin_manifest
     from edgezero_spin.project.locking import lock_text, write_lock
 
     path = find_spin_manifest(manifest)
     fetch = Downloads(Path(cache_dir, "registry") if cache_dir else default_downloads_dir())
     if output == "-":
-        click.echo(lock_text(path, profile=profile, fetch=fetch), nl=False)
+        try:
+            text = lock_text(path, profile=profile, fetch=fetch)
+        except InvalidManifestError as error:
+            if any("--direct-mounts" in problem.reason for problem in error.problems):
+                notify("a lock that is printed is made with --direct-mounts: give --output FILE")
+            raise
+        click.echo(text, nl=False)
         return
     target = path.parent / "spin.lock" if output is None else Path(output)
     app = write_lock(path, target, profile=profile, direct_mounts=direct_mounts, fetch=fetch)

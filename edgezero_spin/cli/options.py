@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 __all__ = [
     "CommonSettings",
@@ -253,11 +254,24 @@ manifest_option = click.option(
 )
 """``-f/--from``: the manifest of the application, or the folder that holds it."""
 
+
+def _project_manifest(context: click.Context, parameter: click.Parameter, given: Path) -> Path:
+    """Say where the file is that nobody named and that is not in this folder (CLI-5)."""
+    if context.get_parameter_source("manifest") is ParameterSource.DEFAULT and not given.exists():
+        from edgezero_spin.project.locate import find_app_manifest
+
+        above = find_app_manifest()
+        if above is not None:
+            notify(f"{above} is in a folder above: name its folder with -C, or it by --manifest")
+    return given
+
+
 project_manifest_option = click.option(
     "--manifest",
     metavar="FILE",
     type=click.Path(path_type=Path),
     default=Path("edgezero.toml"),
+    callback=_project_manifest,
     show_default=True,
     help="The project's manifest.",
 )

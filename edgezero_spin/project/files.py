@@ -47,7 +47,8 @@ def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None
             scratch.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ProjectError(f"cannot write {path}: {reason}; it is as it was") from error
+        kept = "; it is as it was" if target.exists() else ""
+        raise ProjectError(f"cannot write {path}: {reason}{kept}") from error
 
 
 def replace_files(contents: Mapping[Path, bytes]) -> None:

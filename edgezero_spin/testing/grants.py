@@ -115,7 +115,8 @@ class AppGrants:
         if missing:
             raise KitError(
                 f"{self.path}: the variable {missing[0]!r} is required and has no value; give "
-                f"variables={{{missing[0]!r}: ...}} to the client"
+                f"variables={{{missing[0]!r}: ...}} to the client, to "
+                "@pytest.mark.spin or by the fixture spin_preload"
             )
 
     def render(self, text: str, variables: Mapping[str, str]) -> str:

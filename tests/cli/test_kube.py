@@ -86,7 +86,7 @@ def test_an_image_by_its_digest(tmp_path: Path) -> None:
         (
             ["-f", IMAGE, "-o", "no/such/folder.yaml"],
             1,
-            "cannot write no/such/folder.yaml: No such file",
+            "cannot write no/such/folder.yaml: No such file or directory\n",
         ),
         (["-f", IMAGE, "-o", "."], 1, "cannot write .: Is a directory"),
         (["-f", IMAGE, "-c", "none.toml"], 1, "none.toml"),

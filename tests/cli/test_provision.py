@@ -63,8 +63,12 @@ def test_the_manifest_is_named_and_needed(app: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     env = {"EDGEZERO_MANIFEST": str(app / "edgezero.toml")}
-    message = refusal(edgezero("provision", cwd=elsewhere, env=env))
-    assert "failed to load edgezero.toml" in message
+    refused = edgezero("provision", cwd=elsewhere, env=env)
+    assert "failed to load edgezero.toml" in refusal(refused)
+    assert f"{app / 'edgezero.toml'} is in a folder above: " in refused.stderr
+    for named in (("-C", tmp_path), ("--manifest", "gone.toml")):
+        done = edgezero("provision", *named, "--dry-run", cwd=elsewhere)
+        assert "folder above" not in done.stderr
     done = edgezero("provision", "--manifest", app / "edgezero.toml", cwd=elsewhere)
     assert done.returncode == 0, done.stderr
     assert "sessions" in (app / "spin.toml").read_text()

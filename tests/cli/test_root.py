@@ -231,6 +231,19 @@ def test_output_that_nothing_takes(command: str, store: Path) -> None:
     assert (done.returncode, done.stderr) == (int(command == "doctor"), b"")
 
 
+def test_a_printed_lock_has_no_copies(store: Path) -> None:
+    """Where files would have to be copied, the flag that was not given is explained."""
+    manifest = store / "spin.toml"
+    manifest.write_text(manifest.read_text() + 'files = ["*.txt"]\n')
+    (store / "a.txt").touch()
+    done = edgezero("lock", "-o", "-", cwd=store)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a lock that is printed is made with --direct-mounts: give --output FILE" in done.stderr
+    assert edgezero("lock", cwd=store).returncode == 0
+    message = refusal(edgezero("lock", "-o", "gone/x.lock", cwd=store))
+    assert "cannot write" in message
+
+
 def test_input_that_is_closed(store: Path) -> None:
     """It is empty, and nobody sits there."""
     assert at_a_shell("edgezero kv put key - <&-", store).returncode == 0

@@ -1,7 +1,9 @@
 """``edgezero up --workers``: several processes that serve one application."""
 
+import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -28,9 +30,7 @@ source = "guest.wat"
 key_value_stores = ["default"]
 """
 
-# A request meets the instance of the one before, unless another process answers it.
-REUSED = ["--max-instance-reuse-count", "100", "--idle-instance-timeout", "600s"]
-TWO = ["--workers", "2", "--format", "json", *REUSED]
+TWO = ["--workers", "2", "--format", "json"]
 
 
 @pytest.fixture
@@ -58,38 +58,53 @@ def joined(process: "subprocess.Popen[str]") -> int:
     return int(found[1])
 
 
+def connected(url: str) -> socket.socket:
+    """A connection to where a server listens."""
+    address = urllib.parse.urlsplit(url)
+    return socket.create_connection((address.hostname, address.port), timeout=20)
+
+
 def test_connections_are_dealt_out_to_each_process_in_turn(app: Path) -> None:
-    """Each has an instance of its own, and a store that both have is prepared once."""
+    """While a worker is held up, every other connection is answered, and then all of them."""
     with running("-f", app, *TWO, "--key-value", "a=b") as (told, process):
-        joined(process)
-        url = told["base_url"] + "/g"
-        assert [get(url)[0] for _ in range(6)] == [200, 200, 201, 201, 202, 202]
+        worker = joined(process)
+        os.kill(worker, signal.SIGSTOP)
+        with contextlib.ExitStack() as opened:
+            clients = [opened.enter_context(connected(told["base_url"])) for _ in range(4)]
+            for client in clients:
+                client.sendall(b"GET /h HTTP/1.1\r\nhost: a\r\n\r\n")
+            # The first one behind a worker's start is the worker's.
+            for client in clients[1::2]:
+                assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+            assert select.select(clients[::2], [], [], 0)[0] == []
+            os.kill(worker, signal.SIGCONT)
+            for client in clients[::2]:
+                assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_worker_that_ends_is_started_again(app: Path) -> None:
     """Requests are answered meanwhile; one that cannot start is left out."""
     with running("-f", app, *TWO) as (told, process):
-        url = told["base_url"] + "/g"
+        url = told["base_url"] + "/h"
         os.kill(joined(process), signal.SIGKILL)
         line = next_line_about_a_worker(process)
         assert line == "[edgezero] worker 2 ended by itself (status -9) and is started again\n"
         assert get(url)[0] == 200
         again = joined(process)
-        assert [get(url)[0] for _ in range(2)] == [200, 201]
+        assert [get(url) for _ in range(2)] == [(200, b"hello")] * 2
         (app / "guest.wat").unlink()
         os.kill(again, signal.SIGKILL)
         assert "is started again" in next_line_about_a_worker(process)
         line = next_line_about_a_worker(process)
         assert line == "[edgezero] worker 2 could not start (status 1) and is left out\n"
-        assert [get(url)[0] for _ in range(2)] == [202, 203]
+        assert [get(url) for _ in range(2)] == [(200, b"hello")] * 2
 
 
 def test_a_request_that_a_worker_answers_is_waited_for_at_the_end(app: Path) -> None:
     """It may send the rest of its body, and gets the rest of the response (LIFE-10)."""
     with running("-f", app, *TWO, "--quiet") as (told, process):
         joined(process)
-        address = urllib.parse.urlsplit(told["base_url"])
-        with socket.create_connection((address.hostname, address.port), timeout=20) as client:
+        with connected(told["base_url"]) as client:
             client.sendall(b"POST /E HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nabc")
             received = b""
             while b"abc" not in received:

@@ -217,7 +217,9 @@ def test_wrong_preloads(
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        pytest.param({}, KitError, "'token' is required and has no value", id="required"),
+        pytest.param(
+            {}, KitError, "'token' is required and has no value.*mark.spin", id="required"
+        ),
         pytest.param(
             {"variables": {"token": "t", "colours": "x"}},
             UnknownVariableError,
