@@ -13,6 +13,7 @@ Source: contract wasi03.md, section 2; IL-10 to IL-46.
 
 import asyncio
 import logging
+import math
 import random
 import threading
 from collections import deque
@@ -70,6 +71,7 @@ class _Queue:
     instances: list[ConcurrentInstance] = attrs.field(factory=list)
     waiting: deque[_Waiting] = attrs.field(factory=deque)
     looked_after: bool = False
+    expires_s: float = math.inf
 
 
 class ConcurrentExecutor:
@@ -145,6 +147,9 @@ class ConcurrentExecutor:
             queue = self._queues.get(component)
             if queue is None:
                 queue = self._queues[component] = _Queue(component)
+            if limits.deadline_s is not None:
+                shared_call.until_s = monotonic() + limits.deadline_s
+                self._expire_at(queue, shared_call.until_s)
             shared = None if queue.waiting else self._choose(queue, entry)
             if shared is None:
                 self._check_queue(queue)
@@ -152,10 +157,6 @@ class ConcurrentExecutor:
                 self._look_after(queue)
             else:
                 self._accept(shared, entry)
-        if limits.deadline_s is not None:
-            self._clock.at(
-                monotonic() + limits.deadline_s, lambda: self._expire(component, shared_call)
-            )
         if shared is not None:
             shared.wake()
 
@@ -454,25 +455,47 @@ class ConcurrentExecutor:
         else:
             self._end(shared, _OPEN, GuestTrapped(str(_OPEN)))
 
-    def _expire(self, component: SharedComponent, call: SharedCall) -> None:
-        """Answer a request whose time is up; its instance accepts no more (IL-40)."""
+    def _expire_at(self, queue: _Queue, until_s: float) -> None:
+        """Look for requests whose time is up then. Under the lock.
+
+        One timer for all of them, which would hold on to those that are answered.
+        """
+        if until_s < queue.expires_s:
+            queue.expires_s = until_s
+            self._clock.at(until_s, lambda: self._expire(queue, until_s))
+
+    def _expire(self, queue: _Queue, until_s: float) -> None:
+        """Answer the requests whose time is up; their instances accept no more (IL-40)."""
         with self._lock:
-            queue = self._queues[component]
-            shared = next((each for each in queue.instances if call in each.calls), None)
-            if shared is not None and not call.answered:
-                # Before anybody is told, who might ask again at once.
-                shared.left = 0
-        if not call.expire():
-            return
-        if shared is None:
-            _log_expired(call)
-        else:
+            if until_s != queue.expires_s:
+                return
+            queue.expires_s = math.inf
+            now = monotonic()
+            calls: list[tuple[SharedCall, ConcurrentInstance | None]] = [
+                (entry.call, None) for entry in queue.waiting
+            ]
+            calls += [(call, shared) for shared in queue.instances for call in shared.calls]
+            calls = [each for each in calls if not each[0].answered]
+            due = [each for each in calls if each[0].until_s <= now]
+            for _, shared in due:
+                if shared is not None:
+                    # Before anybody is told, who might ask again at once.
+                    shared.left = 0
+            later = (call.until_s for call, _ in calls if call.until_s > now)
+            self._expire_at(queue, min(later, default=math.inf))
+        for call, shared in due:
+            if not call.expire():
+                continue
+            if shared is None:
+                _log_expired(call)
+                continue
             # Its turn may end by the deadline, too, which says more: where the guest was.
             shared.expired.append(call)
             if shared.ended:
                 self._tell_expired(shared)
             shared.wake()
-        self._serve(queue)
+        if due:
+            self._serve(queue)
 
     def _tell_expired(self, shared: ConcurrentInstance) -> None:
         """Say which requests of an instance ran out of time, each once."""

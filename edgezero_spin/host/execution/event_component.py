@@ -7,6 +7,7 @@ exports instead.
 Source: contract services.md, TRG-9, TRG-11, RDT-7, CRN-6, MQT-7; wasi03.md, XP-13.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -188,12 +189,13 @@ class EventComponent:
 class EventCall:
     """An event on its way through an instance that others share; a ``SharedCall``."""
 
-    __slots__ = ("_function", "answered", "call", "component_id")
+    __slots__ = ("_function", "answered", "call", "component_id", "until_s")
 
     def __init__(self, event: TriggerEvent, function: EventFunction) -> None:
         self.call = event
         self.component_id = event.component_id
         self.answered = False
+        self.until_s = math.inf
         self._function = function
 
     @property

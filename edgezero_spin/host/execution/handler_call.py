@@ -7,6 +7,7 @@ Source: contract wasi03.md, WH-10, WH-31 to WH-40, IL-21, IL-27.
 """
 
 import logging
+import math
 from typing import Any
 
 from edgezero_spin.host.exchange.call import Failure, FailureKind
@@ -37,14 +38,16 @@ class HandlerCall:
         call: The request.
         component_id: Whose instance it is in, for the log.
         answered: The handler returned, or has no time left to do so.
+        until_s: When its time is up.
     """
 
-    __slots__ = ("_body", "_handler", "_request", "answered", "call", "component_id")
+    __slots__ = ("_body", "_handler", "_request", "answered", "call", "component_id", "until_s")
 
     def __init__(self, exchange: Exchange, component_id: str, handler: str) -> None:
         self.call = exchange
         self.component_id = component_id
         self.answered = False
+        self.until_s = math.inf
         self._handler = handler
         self._body: BodyForwarder | None = None
         self._request: Request03 | None = None

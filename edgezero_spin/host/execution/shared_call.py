@@ -25,10 +25,12 @@ class SharedCall(Protocol):
     Attributes:
         component_id: Whose instance it is in, for the log.
         answered: The guest's function returned, or has no time left to do so.
+        until_s: When its time is up, as ``time.monotonic`` counts; infinity for no limit.
     """
 
     component_id: str
     answered: bool
+    until_s: float
 
     @property
     def call(self) -> GuestCall:

@@ -79,14 +79,17 @@ class OciSession:
             writing: Ask for the right to write, too.
 
         Raises:
-            FetchError: A certificate of the configuration cannot be used.
+            FetchError: The host is none, or a certificate of the configuration cannot be used.
         """
         self.host = endpoint.host
         self.name = name
         self._writing = writing
         # A password that was promised TLS goes nowhere without it.
         self._realms = ("http://", "https://") if endpoint.plain else ("https://",)
-        self._origin = httpx.URL(endpoint.url)
+        try:
+            self._origin = httpx.URL(endpoint.url)
+        except httpx.InvalidURL as error:
+            raise FetchError(f"{endpoint.host[:200]!r} is not the host of a registry") from error
         self._credentials = endpoint.credentials
         self._authorization: str | None = None
         self._client = httpx.Client(timeout=TIMEOUT_S, verify=_trust_of(endpoint))

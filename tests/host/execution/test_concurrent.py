@@ -1,6 +1,7 @@
 """Requests that share an instance of WASI 0.3: who gets in, and what each is told at its end."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from edgezero_spin.host import ConcurrencyPolicy, Host, HostSettings
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.execution.guest import GuestComponent
+from edgezero_spin.host.execution.handler_call import HandlerCall
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from tests.host.support import HostLog, until
 from tests.host.wire import WAIT_S
@@ -153,6 +155,36 @@ def test_one_that_waits_too_long_is_told_alone(asking: Callable[..., Ask]) -> No
     assert second.waits
     assert ask("GET").number == 2
     assert second.told == "guest timed out"
+
+
+def test_requests_are_not_kept_until_their_time_is_up(asking: Callable[..., Ask]) -> None:
+    """Once a request is answered, nothing holds it any more."""
+    ask = asking(request_timeout_s=600)
+    numbers = [ask("GET") for _ in range(20)]
+    assert sorted(asked.number for asked in numbers) == [*range(1, 21)]
+    # Pruned at the end of a turn, of which this is another one.
+    assert ask("GET").number == 21
+    asyncio.run(numbers[0].has_gone())
+    exchanges = {asked.exchange for asked in numbers}
+    gc.collect()
+    kept = [each for each in gc.get_objects() if isinstance(each, HandlerCall)]
+    assert not [each for each in kept if each.call in exchanges]
+
+
+@pytest.mark.parametrize("methods", [("PUT", "PUT"), ("POST", "PUT", "DELETE")])
+def test_all_whose_time_is_up_are_told(asking: Callable[..., Ask], methods: list[str]) -> None:
+    """Also those that wait for an instance, and those whose time is up at once with others'."""
+    # IL-40
+    ask = asking(request_timeout_s=0.3, least_request_timeout_s=0.05, max_instances=1)
+    for _ in range(2):
+        asked = [ask(method) for method in methods for _ in range(5)]
+        # Those beside one whose time was up wait for what nothing brings any more.
+        told = {each.told.partition(",")[0] for each in asked}
+        assert "guest timed out" in told
+        assert told <= {
+            "guest timed out",
+            "the handler waits for something that nothing can bring any more",
+        }
 
 
 def test_one_line_says_that_a_time_was_up(asking: Callable[..., Ask]) -> None:

@@ -243,6 +243,14 @@ def test_places_that_are_none(host: str) -> None:
                     asked()
 
 
+@pytest.mark.parametrize("host", ["[x", "a:99999999", "a\x00", "a" * 70_000])
+def test_hosts_that_are_none(host: str) -> None:
+    """What another registry calls the host of a package may be any text."""
+    with pytest.raises(FetchError) as caught:
+        asked_of(host)
+    assert len(str(caught.value)) < 500
+
+
 def test_uploads_go_nowhere_without_tls(tmp_path: Path) -> None:
     """Where the registry is asked with it."""
     certificate = make_certificate(tmp_path)
