@@ -4,19 +4,19 @@ Stands apart from its command because asyncio would be a third of the time of ``
 """
 
 import asyncio
-import signal
 import socket
 
 import click
 
 from edgezero_spin.cli.options import notify
 from edgezero_spin.development.supervisor import AppLoad, DevSettings, supervise
+from edgezero_spin.host.execution.signals import ending_signals
 
 __all__ = ["serve_until_stopped"]
 
 
 def serve_until_stopped(settings: DevSettings, listening: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until a signal ends it.
 
     Raises:
         ProjectError: The process that loads the app ended by itself.
@@ -27,7 +27,7 @@ def serve_until_stopped(settings: DevSettings, listening: socket.socket) -> None
 async def _serve(settings: DevSettings, listening: socket.socket) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         loop.add_signal_handler(number, stop.set)
     await supervise(settings, listening, _Report(), stop)
 

@@ -9,7 +9,6 @@ Source: contract spin-host.md, CLI-17 and LIFE-10.
 import asyncio
 import contextlib
 import functools
-import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -216,11 +215,12 @@ def watch_and_serve(
 
 
 async def _run(settings: "WatchSettings", make: "Callable[[], _Serving]", screen: Screen) -> None:
+    from edgezero_spin.host.execution.signals import ending_signals
     from edgezero_spin.project.watching import watch as watch_files
 
     serving = make()
     interrupted = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         # LIFE-10
         asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
     watching = asyncio.create_task(watch_files(settings, serving.reload, screen))

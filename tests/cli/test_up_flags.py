@@ -176,13 +176,24 @@ def test_a_port_that_is_taken(app: Path) -> None:
             assert get(told["base_url"] + "/h") == (200, b"hello")
 
 
-@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_well(app: Path, way: signal.Signals) -> None:
     """With status 0 (CLI-30, LIFE-10)."""
     with running(*VALUES, *TOLD, "--quiet") as (_, process):
         process.send_signal(way)
         process.communicate(timeout=20)
         assert process.returncode == 0
+
+
+def test_it_outlives_a_terminal_where_that_is_wanted(app: Path) -> None:
+    """As ``nohup`` says."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with running(*VALUES, *TOLD, "--quiet") as (told, process):
+            process.send_signal(signal.SIGHUP)
+            assert get(told["base_url"] + "/h") == (200, b"hello")
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_instance_that_hangs_does_not_keep_it(app: Path) -> None:

@@ -217,7 +217,7 @@ def test_the_first_build_may_fail(app: Path) -> None:
         assert get(port_of(output)) == b"hello"
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_cleanly_in_the_middle_of_a_build(app: Path, end: signal.Signals) -> None:
     """Ctrl-C is not a failure (CLI-30)."""
     os.mkfifo(app / "started")

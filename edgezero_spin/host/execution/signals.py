@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM for a server, whichever thread runs its loop.
+"""SIGINT, SIGTERM and SIGHUP for a server, whichever thread runs its loop.
 
 Where the main thread runs the server's loop, the loop takes a signal. Where it waits for the
 threads that do, Python would call a handler only once the main thread wakes up. There a signal is
@@ -15,14 +15,19 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["Handling", "MainThreadSignals", "SignalHandler", "loop_signals", "no_signals"]
+__all__ = [
+    "Handling",
+    "MainThreadSignals",
+    "SignalHandler",
+    "ending_signals",
+    "loop_signals",
+    "no_signals",
+]
 
 SignalHandler = Callable[[int, FrameType | None], None]
 
 Handling = Callable[[SignalHandler], contextlib.AbstractContextManager[None]]
 """Has signals handled while its block runs; called in the loop."""
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def no_signals(handler: SignalHandler) -> contextlib.AbstractContextManager[None]:
@@ -34,7 +39,7 @@ def loop_signals(handler: SignalHandler) -> Iterator[None]:
     """Handle signals in the loop, which the main thread runs."""
     loop = asyncio.get_running_loop()
     handled = []
-    for number in SIGNALS:
+    for number in ending_signals():
         try:
             loop.add_signal_handler(number, handler, number, None)
         except (NotImplementedError, RuntimeError, ValueError):
@@ -67,7 +72,7 @@ class MainThreadSignals:
             written.setblocking(False)
             before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
             restored.callback(signal.set_wakeup_fd, before)
-            for number in SIGNALS:
+            for number in ending_signals():
                 handler = signal.signal(number, _leave_to_loop)
                 # None is one that was not set from Python, which cannot be set again.
                 if handler is not None:
@@ -86,9 +91,11 @@ class MainThreadSignals:
             yield
             return
 
+        ending = ending_signals()
+
         def read() -> None:
             for number in _numbers(arrivals):
-                if number in SIGNALS:
+                if number in ending:
                     handler(number, None)
 
         read()
@@ -97,6 +104,13 @@ class MainThreadSignals:
             yield
         finally:
             self._loop.remove_reader(arrivals)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """Return the signals that end a server: SIGHUP, too, unless it is ignored, as by ``nohup``."""
+    hangup = getattr(signal, "SIGHUP", None)
+    ends = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([hangup] if ends else ())]
 
 
 def _leave_to_loop(number: int, frame: FrameType | None) -> None:

@@ -92,7 +92,7 @@ def serve(
     say: Callable[[str], None] = lambda line: None,
     events: bool = True,
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT, SIGTERM or SIGHUP, which ``nohup`` ignores.
 
     Args:
         host: What answers, and listens for events: a ``Host`` or a ``Switch``. It is not closed
@@ -140,7 +140,7 @@ async def serve_async(
     ``listen`` may be a socket that listens already; it is closed at the end.
 
     The process's signals are left to the program, which may have other things to end;
-    ``signals`` takes SIGINT and SIGTERM for an order to stop.
+    ``signals`` takes those that end ``serve`` for an order to stop.
     """
     handling = loop_signals if signals else no_signals
     settings = settings or ServerSettings()
