@@ -143,7 +143,13 @@ def test_a_compilation_that_is_stopped(
     """Nothing runs on, and neither a component nor a temporary file is left."""
     temporary = tmp_path_factory.mktemp("temporary")
     command = [sys.executable, "-m", "edgezero_spin.cli", "componentize", "app:app", "-o", "x.wasm"]
-    child = subprocess.Popen(command, cwd=project, env={**os.environ, "TMPDIR": str(temporary)})
+    child = subprocess.Popen(
+        command,
+        cwd=project,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        # A shell has what it runs in the background ignore Ctrl-C, and this test as well then.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
     while not any(temporary.glob("*/tmp/*")):
         assert child.poll() is None
         time.sleep(0.01)
