@@ -99,7 +99,8 @@ def _is_compressible(response: Response, minimum_size: int) -> bool:
     ):
         return False
     headers = response.headers
-    if "content-encoding" in headers or "no-transform" in headers.get("cache-control", "").lower():
+    control = ",".join(headers.get_all("cache-control")).lower()
+    if "content-encoding" in headers or "no-transform" in control:
         return False
     length = headers.get("content-length", "")
     if length.isdigit() and int(length) < minimum_size:

@@ -12,9 +12,14 @@ from collections.abc import Iterable
 from edgezero_spin.core.middleware import Middleware, Next
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
+from edgezero_spin.core.router import sequence_of_texts
 
 __all__ = ["cors"]
 
+_ASKED = {
+    "methods": "access-control-request-method",
+    "headers": "access-control-request-headers",
+}
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
 
 
@@ -31,18 +36,17 @@ def cors(
 
     Args:
         origins: Origins as browsers send them, ``https://example.com:8443``; ``"*"`` for all.
-        methods: What a page may send.
-        headers: Request headers that it may set beside those that are always allowed.
+        methods: What a page may send; ``"*"`` for whatever it asks for.
+        headers: Request headers that it may set beside those that are always allowed, likewise.
         expose: Response headers that it may read beside those that always are.
         credentials: Whether requests with cookies may be read.
         max_age_s: Seconds for which a browser keeps the answer to a preflight request.
 
     Raises:
-        ValueError: An origin is none, or every origin is given credentials.
+        TypeError: A text stands where a sequence of them does.
+        ValueError: An origin is none, or credentials go with ``"*"`` for origins or ``expose``.
     """
-    if isinstance(origins, str):
-        raise TypeError(f"origins is a sequence of texts, not the text {origins!r}")
-    allowed = frozenset(origins)
+    allowed = frozenset(sequence_of_texts("origins", origins))
     everyone = "*" in allowed
     for origin in allowed - {"*", "null"}:
         if not _ORIGIN.fullmatch(origin):
@@ -51,12 +55,21 @@ def cors(
             )
     if everyone and credentials:
         raise ValueError("credentials need the origins by name; '*' would give them to everyone")
-    preflight = {
-        "access-control-allow-methods": ", ".join(method.upper() for method in methods),
-        "access-control-allow-headers": ", ".join(headers),
-        "access-control-max-age": str(max_age_s),
-    }
-    exposed = ", ".join(expose)
+    exposed = ", ".join(sequence_of_texts("expose", expose))
+    if "*" in exposed and credentials:
+        raise ValueError("expose: with credentials a browser takes '*' for a name; name the fields")
+    preflight = {"access-control-max-age": str(max_age_s)}
+    # A browser takes no "*" here with credentials, and none for "authorization".
+    echoed = []
+    for kind, texts in (("methods", methods), ("headers", headers)):
+        named = sequence_of_texts(kind, texts)
+        if "*" in named:
+            echoed.append((f"access-control-allow-{kind}", _ASKED[kind]))
+        else:
+            listed = ", ".join(named)
+            preflight[f"access-control-allow-{kind}"] = (
+                listed.upper() if kind == "methods" else listed
+            )
     # Ready pairs: checked once, here, and not for every response.
     of_everyone = [("access-control-allow-origin", b"*")] if everyone else []
     extra: list[tuple[str, bytes]] = []
@@ -76,12 +89,17 @@ def cors(
         permitted = everyone or origin in allowed
         if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
             response = Response(status=204, headers=preflight if permitted else ())
+            for name, field in echoed if permitted else ():
+                asked = request.headers.get_bytes(field)
+                if asked:
+                    response.header_pairs.append((name, asked))
         else:
             response = await call_next(request)
             if exposed and permitted:
                 response.headers["access-control-expose-headers"] = exposed
         if permitted:
             response.headers.discard("access-control-allow-origin")
+            response.headers.discard("access-control-allow-credentials")
             own = of_everyone or [("access-control-allow-origin", sent)]
             response.header_pairs.extend([*own, *extra])
         if not everyone:

@@ -66,7 +66,11 @@ class ExceptionHandlers:
 
     async def answer(self, error: Exception, request: Request) -> Response:
         """Make the response of an error, and log what is the service's own fault, once."""
-        request.error = error
+        told: Request | None = request
+        while told is not None:
+            # The layers outside have the request that was replaced.
+            told.error = error
+            told = told._replaced
         if request._background is not None:
             request._background.clear()
         handler = self._handler_of(error)

@@ -137,7 +137,7 @@ async def apply_conditions(request: "Request", response: "Response", body: FileB
     body.settled = True
     headers = request.headers
     tag = response.headers.get("etag", "")
-    if _is_fresh(headers.get("if-none-match"), headers.get("if-modified-since"), tag, body):
+    if _is_fresh(headers.get_all("if-none-match"), headers.get("if-modified-since"), tag, body):
         response.status = 304
         await response.drop_body()
         for name in _OF_A_BODY:
@@ -164,9 +164,10 @@ async def apply_conditions(request: "Request", response: "Response", body: FileB
     response.headers["content-range"] = f"bytes {body.start}-{body.end - 1}/{body.size}"
 
 
-def _is_fresh(tags: str | None, since: str | None, tag: str, body: FileBody) -> bool:
-    if tags is not None:
+def _is_fresh(fields: list[str], since: str | None, tag: str, body: FileBody) -> bool:
+    if fields:
         # The weak comparison: RFC 9110, 13.1.2.
+        tags = ",".join(fields)
         opaque = tag.removeprefix("W/")
         return tags.strip() == "*" or opaque in _TAG.findall(tags)
     moment = parse_http_date(since) if since is not None else None

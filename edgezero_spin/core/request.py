@@ -16,7 +16,7 @@ from edgezero_spin.core.app_config import app_config_reader
 from edgezero_spin.core.background import BackgroundTasks
 from edgezero_spin.core.cookies import parse_cookies
 from edgezero_spin.core.errors import BadRequest, BodyReadError, Internal, PayloadTooLarge
-from edgezero_spin.core.headers import HeaderInput, Headers
+from edgezero_spin.core.headers import HeaderInput, Headers, MutableHeaders
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
 from edgezero_spin.core.multipart import MAX_HEADER_BYTES, MAX_PARTS, MultipartParser, boundary_of
 from edgezero_spin.core.payloads import form_pairs, json_reader
@@ -86,6 +86,7 @@ class Request:
     _body: _Bytes | None = None
     _form: list[tuple[str, FormValue]] | None = None
     _trailers: Headers | None = None
+    _replaced: "Request | None" = None
     _streamed = False
     _path_params: dict[str, str] | None = None
     _extensions: dict[str, Any] | None = None
@@ -129,9 +130,12 @@ class Request:
         """Return this request with parts of it changed, for ``call_next``.
 
         It is routed anew. Stores, state and extensions are shared; so is a body that is not
-        replaced, and only one of the two can be read.
+        replaced, and only one of the two can be read. Another body has its own length in the
+        headers, unless these are replaced as well.
         """
         is_shared = body is None
+        if headers is None:
+            headers = self.headers if is_shared else self._headers_for(body)
         if body is None:
             body = self._body if self._body is not None else self._remaining()
         if target is None:
@@ -140,7 +144,7 @@ class Request:
         source = MemorySource(
             self.method if method is None else method,
             target,
-            self.headers if headers is None else headers,
+            headers,
             body,
             self.trailers if is_shared else (),
         )
@@ -154,6 +158,7 @@ class Request:
         changed._databases = self._databases
         changed._extensions = self.extensions
         changed._app = self._app
+        changed._replaced = self
         # One object for both: the runner knows the first request only.
         changed._background = self.background
         changed.root_path = self.root_path
@@ -572,6 +577,15 @@ class Request:
             chunks.append(chunk)
         # One chunk is what nearly every body is.
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _headers_for(self, body: object) -> Headers:
+        """The header fields with the length of another body, where that is known."""
+        headers = MutableHeaders(self.headers)
+        had_length = "content-length" in headers
+        headers.discard("content-length")
+        if had_length and isinstance(body, bytes):
+            headers.add("content-length", str(len(body)))
+        return headers
 
     async def _remaining(self) -> AsyncIterator[_Bytes]:
         source = self._begin()

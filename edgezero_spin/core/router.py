@@ -19,7 +19,7 @@ from edgezero_spin.core.middleware import Middleware
 from edgezero_spin.core.patterns import Pattern, parse_pattern
 from edgezero_spin.core.references import Reference
 
-__all__ = ["Declaration", "Layer", "Router", "checked_prefix"]
+__all__ = ["Declaration", "Layer", "Router", "checked_prefix", "sequence_of_texts"]
 
 _NOTHING = Pattern("", (), ())
 _Handler = TypeVar("_Handler", bound=Callable[..., object])
@@ -89,7 +89,7 @@ class Router:
         dependencies: Iterable[Depends] = (),
     ) -> None:
         self.prefix = checked_prefix(prefix)
-        self.tags = _texts("tags", tags)
+        self.tags = sequence_of_texts("tags", tags)
         self.dependencies = _checked_dependencies(dependencies)
         self._entries: list[Declaration | _Inclusion] = []
         self._layers: list[Layer] = []
@@ -126,10 +126,10 @@ class Router:
         text = self.prefix + path
         # Another prefix may still come before it.
         pattern = parse_pattern(text) if text or self._is_root else _NOTHING
-        named = [method.strip().upper() for method in _texts("methods", methods)]
+        named = [method.strip().upper() for method in sequence_of_texts("methods", methods)]
         if not named or not all(named):
             raise ValueError(f"route {path!r} needs at least one method")
-        own_tags = _texts("tags", tags)
+        own_tags = sequence_of_texts("tags", tags)
         needed = _checked_dependencies(dependencies)
 
         def declare(handler: _Handler) -> _Handler:
@@ -262,7 +262,7 @@ class Router:
             _Inclusion(
                 router,
                 checked_prefix(prefix),
-                _texts("tags", tags),
+                sequence_of_texts("tags", tags),
                 _checked_dependencies(dependencies),
             )
         )
@@ -329,7 +329,12 @@ def _checked_dependencies(dependencies: Iterable[Depends]) -> tuple[Depends, ...
     return found
 
 
-def _texts(name: str, texts: Iterable[str]) -> tuple[str, ...]:
+def sequence_of_texts(name: str, texts: Iterable[str]) -> tuple[str, ...]:
+    """Return texts as a tuple; ``name`` is what the caller gave them for.
+
+    Raises:
+        TypeError: They are one text, which would be taken for its characters.
+    """
     if isinstance(texts, str):
         raise TypeError(f"{name} is a sequence of texts, not the text {texts!r}")
     return tuple(texts)

@@ -84,10 +84,21 @@ def test_what_accept_encoding_says(fields: list[str], accepted: bool) -> None:
         Response(TEXT, content_type="video/mp4"),
         Response(TEXT, content_type="text/event-stream"),
         Response(TEXT, headers={"cache-control": "public, no-transform"}),
+        Response(TEXT, headers=[("cache-control", "public"), ("cache-control", "no-transform")]),
         Response(TEXT, status=206),
         Response(iter([b"x"]), headers={"content-length": "1"}),
     ],
-    ids=["small", "encoded", "image", "video", "events", "no-transform", "part", "small stream"],
+    ids=[
+        "small",
+        "encoded",
+        "image",
+        "video",
+        "events",
+        "no-transform",
+        "two fields",
+        "part",
+        "small stream",
+    ],
 )
 def test_what_is_left_alone(response: Response) -> None:
     """It leaves as the handler made it."""

@@ -74,13 +74,50 @@ def test_everyone() -> None:
     assert "vary" not in response.headers
 
 
+@pytest.mark.parametrize("credentials", [False, True])
+def test_every_method_and_header(credentials: bool) -> None:
+    """``*`` grants what a page asks for: with credentials, or for ``authorization``, a browser
+    takes the star itself for nothing but a name.
+    """  # WHATWG Fetch, 3.2.5 and 4.8
+    open_app = app(methods=["*"], headers=["*"], credentials=credentials)
+    asks = {"origin": PAGE, "access-control-request-method": "REPORT"}
+    answer = ask(open_app, "OPTIONS", "/", headers=asks)
+    assert answer.headers["access-control-allow-methods"] == "REPORT"
+    assert "access-control-allow-headers" not in answer.headers
+    asks["access-control-request-headers"] = "authorization,x-a"
+    answer = ask(open_app, "OPTIONS", "/", headers=asks)
+    assert answer.headers["access-control-allow-headers"] == "authorization,x-a"
+    stranger = ask(open_app, "OPTIONS", "/", headers={**asks, "origin": "https://evil.org"})
+    assert [name for name in stranger.headers if name.startswith("access-control")] == []
+
+
+def test_fields_of_the_answer_itself_give_way() -> None:
+    """An answer that is passed on with CORS fields of its own has each of them once: two values
+    of one are none to a browser.
+    """
+    inner = App()
+    inner.middleware(cors([PAGE], credentials=True))
+    own = {
+        "access-control-allow-origin": "https://other.example",
+        "access-control-allow-credentials": "true",
+    }
+    inner.get("/")(lambda: Response("x", headers=own))
+    answer = asked(inner, PAGE)
+    assert answer.headers.get_all("access-control-allow-origin") == [PAGE]
+    assert answer.headers.get_all("access-control-allow-credentials") == ["true"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"origins": ["*"], "credentials": True}, "credentials need the origins by name"),
         ({"origins": ["example.com"]}, "'example.com' is not an origin"),
         ({"origins": ["https://example.com/"]}, "is not an origin"),
-        ({"origins": "https://example.com"}, "a sequence of texts"),
+        ({"origins": "https://example.com"}, "origins is a sequence of texts"),
+        ({"methods": "GET"}, "methods is a sequence of texts, not the text 'GET'"),
+        ({"headers": "x-token"}, "headers is a sequence of texts"),
+        ({"expose": "x-token"}, "expose is a sequence of texts"),
+        ({"expose": ["*"], "credentials": True}, "with credentials a browser takes '*' for a name"),
     ],
 )
 def test_what_is_refused(options: dict[str, Any], message: str) -> None:

@@ -88,6 +88,15 @@ def test_ranges_behind_the_end(file: Path, asked: str) -> None:
     assert response.headers["content-range"] == f"bytes */{len(DATA)}"
 
 
+def test_tags_in_several_fields(file: Path) -> None:
+    """A list that a proxy took apart is the same list."""  # RFC 9110, 5.3
+    app = App()
+    app.get("/")(lambda: Response.file(file))
+    tag = get(file).headers["etag"]
+    asked = [("if-none-match", '"x"'), ("if-none-match", tag)]
+    assert ask(app, "GET", "/", headers=asked).status == 304
+
+
 def test_conditional_requests(file: Path) -> None:
     """Who has the file gets 304; a tag counts before a time, and only for GET and HEAD."""
     whole = get(file)

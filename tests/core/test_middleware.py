@@ -249,6 +249,43 @@ def test_replace_changes_only_what_it_is_told() -> None:
     assert changed.extensions is request.extensions
 
 
+@pytest.mark.parametrize(
+    ("changes", "lengths"),
+    [
+        ({"body": b"a longer one"}, ["12"]),
+        ({"body": b""}, ["0"]),
+        ({"body": [b"in ", b"pieces"]}, []),
+        ({"body": b"x", "headers": {"content-length": "1"}}, ["1"]),
+        ({"method": "PUT"}, ["4"]),
+    ],
+    ids=["longer", "empty", "pieces", "said", "kept"],
+)
+def test_another_body_has_its_own_length(changes: dict[str, Any], lengths: list[str]) -> None:
+    """The length of the body that was replaced is not that of the new one, which may be sent on."""
+    request = Request.of("POST", "/", {"content-length": "4", "x": "y"}, b"body")
+    changed = request.replace(**changes)
+    assert changed.headers.get_all("content-length") == lengths
+    assert request.headers["content-length"] == "4"
+
+
+def test_the_error_of_a_replaced_request_is_seen_outside() -> None:
+    """A layer learns what was raised, whatever request the layers inside pass on."""
+    app, seen = App(), list[str]()
+
+    async def watch(request: Request, call_next: Next) -> Response:
+        response = await call_next(request)
+        seen.append(type(request.error).__name__)
+        return response
+
+    async def replace(request: Request, call_next: Next) -> Response:
+        return await call_next(request.replace(headers={"x": "y"}))
+
+    for layer in (watch, replace, replace, watch):
+        app.middleware(layer)
+    assert ask(app, "GET", "/nothing").status == 404
+    assert seen == ["RouteNotFound", "RouteNotFound"]
+
+
 def test_a_layer_that_forgets_to_return(capsys: pytest.CaptureFixture[str]) -> None:
     """A layer without an answer is named on standard error."""
     app = App()

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ import pytest
 
 from edgezero_spin.core import App, Outbound, OutboundError, OutboundRequest, Request, Response
 from edgezero_spin.core.outbound import MAX_DECODED_BYTES
+from edgezero_spin.core.streaming import BodyStream
 from tests.core.asking import ask, body_of, error_of, finish
 
 PLAIN = [("content-type", b"text/plain")]
@@ -177,6 +179,28 @@ def test_corrupt_gzip_is_an_error_and_not_a_short_body(body: bytes) -> None:
     else:
         with pytest.raises(OutboundError, match="gzip decompression failed"):
             body_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "read_whole"),
+    [
+        pytest.param([gzip.compress(b"x" * 1000)], False, id="the client leaves"),
+        pytest.param([gzip.compress(b"x")[:9], b"\xff" * 9], True, id="garbage"),
+        pytest.param([gzip.compress(bytes(MAX_DECODED_BYTES + 1))], True, id="too much"),
+        pytest.param([gzip.compress(b"x")], True, id="read to its end"),
+    ],
+)
+def test_a_decoded_answer_is_let_go_of(body: list[bytes], read_whole: bool) -> None:
+    """Whatever ends the reading of a gzip body, the connection that it came by is given up."""
+    reply = Reply(200, [("content-encoding", b"gzip")], *body)
+    answer = ask(proxy(Upstream(reply)), "GET", "/proxy/a")
+    if read_whole:
+        with suppress(OutboundError):
+            body_of(answer)
+    else:
+        assert isinstance(answer.body, BodyStream)
+        finish(answer.body.aclose())
+    assert reply.closed
 
 
 def test_a_refusal_is_a_500_that_names_the_code() -> None:

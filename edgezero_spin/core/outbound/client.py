@@ -93,8 +93,9 @@ class Outbound:
             timeout_s=timeout_s,
         )
         fields = [pair for pair in answer.headers.pairs if pair[0] not in _HOP_BY_HOP]
-        chunks: AsyncIterator[bytes] = answer.stream()
+        source = answer.stream()
+        chunks: AsyncIterator[bytes] = source
         if answer.headers.get("content-encoding", "").lower() == "gzip":
             fields = [p for p in fields if p[0] not in ("content-encoding", "content-length")]
-            chunks = unzipped(chunks)
+            chunks = unzipped(source)
         return Response(chunks, answer.status, [*fields, _TAG])
